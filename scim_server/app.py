@@ -1,0 +1,60 @@
+"""create_app: the only wiring. Makes the engine, mounts the edges; holds no behaviour of its own."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+
+import structlog
+from flask import Flask
+from uuid_utils import uuid7
+
+from scim_server.directory import Directory
+from scim_server.http import ops, scim
+from scim_server.scim.filter import Limits
+from scim_server.scim.protocol import PageLimits
+from scim_server.settings import Settings
+from scim_server.storage.db import open_engine
+
+
+def open_directory(settings: Settings) -> Directory:
+    """The directory on the database that the settings name, with the real clock and real ids."""
+    engine = open_engine(settings.database_url, pool_size=settings.threads)
+    return Directory(engine=engine, now=lambda: datetime.now(UTC), new_id=lambda: str(uuid7()))
+
+
+def configure_logs(level: str) -> None:
+    """One JSON object a line on standard error; tracebacks without the values of variables."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application. The database must be up to date (`scim-server migrate`, or `serve`, which sees to it)."""
+    settings = settings or Settings()
+    configure_logs(settings.log_level)
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.merge_slashes = False  # clients drop method and token on a redirect
+    app.url_map.strict_slashes = False
+    directory = open_directory(settings)
+    app.extensions["directory"] = directory
+    endpoint = scim.Endpoint(
+        directory=directory,
+        pages=PageLimits(min(settings.page_default, settings.page_most), settings.page_most),
+        filters=Limits(settings.filter_length, settings.filter_depth, settings.filter_terms),
+        largest_body=settings.max_body_bytes,
+        base_url=settings.base_url,
+    )
+    scim.mount(app, endpoint)
+    ops.mount(app, directory)
+    return app

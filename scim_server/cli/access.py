@@ -1,0 +1,117 @@
+"""Commands that make workspaces, connections and tokens. Knows no rules: it asks the directory."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from scim_server.cli import database_option, json_option, main, opened, show
+from scim_server.directory import access
+from scim_server.domain.connection import PRESETS
+
+_workspace_option = click.option("--workspace", required=True, metavar="NAME", help="The workspace's name.")
+_connection_option = click.option("--connection", required=True, metavar="NAME", help="The connection's name.")
+
+
+@main.group()
+def workspace() -> None:
+    """Make workspaces."""
+
+
+@workspace.command("create")
+@click.argument("name")
+@click.option("--owner", required=True, metavar="EMAIL", help="The owner's e-mail, which becomes the userName too.")
+@click.option("--owner-name", default=access.DEFAULT_OWNER_NAME, show_default=True, help="The owner's name.")
+@click.option("--seats", default=1000, show_default=True, help="How many member seats are purchased.")
+@database_option
+@json_option
+def create_workspace(name: str, owner: str, owner_name: str, seats: int, as_json: bool) -> None:
+    """Make a workspace and its owner, who holds one of the seats."""
+    founded = access.create_workspace(opened(), name, owner, owner_name=owner_name, seats=seats)
+    values = {
+        "workspace": founded.workspace.name,
+        "id": founded.workspace.id,
+        "owner": owner,
+        "owner_id": founded.owner_id,
+        "seats": seats,
+    }
+    show(values, as_json=as_json)
+
+
+@main.group()
+def connection() -> None:
+    """Make connections: one for each identity provider of a workspace."""
+
+
+@connection.command("create")
+@_workspace_option
+@click.option("--name", required=True, help="What to call the connection.")
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="generic", show_default=True)
+@database_option
+@json_option
+def create_connection(workspace: str, name: str, preset: str, as_json: bool) -> None:
+    """Make a connection whose preset says which dialect the identity provider speaks."""
+    made = access.create_connection(opened(), workspace, name, preset)
+    values = {
+        "connection": made.name,
+        "id": made.id,
+        "workspace": workspace,
+        "preset": made.preset,
+        "settings": asdict(made.settings),
+    }
+    show(values, as_json=as_json)
+
+
+@main.group()
+def token() -> None:
+    """Make, list and revoke bearer tokens."""
+
+
+@token.command("create")
+@_workspace_option
+@_connection_option
+@click.option("--scope", default="scim", show_default=True, help='Scopes, such as "contacts:view groups:view".')
+@click.option("--expires-in", type=int, metavar="DAYS", help="Days until it expires [default: never].")
+@database_option
+@json_option
+def create_token(workspace: str, connection: str, scope: str, expires_in: int | None, as_json: bool) -> None:
+    """Make a bearer token. Its text is shown once and can't be had again."""
+    made, text = access.create_token(
+        opened(), workspace, connection, secrets.token_bytes, scopes=scope, expires_in_days=expires_in
+    )
+    values = {"token": text, "id": made.id, "connection": connection, "scope": made.scopes, "expires": made.expires}
+    show(values, as_json=as_json)
+
+
+@token.command("list")
+@_workspace_option
+@_connection_option
+@database_option
+@json_option
+def list_tokens(workspace: str, connection: str, as_json: bool) -> None:
+    """List a connection's tokens, without their texts."""
+    tokens = access.list_tokens(opened(), workspace, connection)
+    if as_json:
+        show({"tokens": [asdict(each) for each in tokens]}, as_json=True)
+        return
+    table = Table("id", "ends in", "scopes", "created", "expires", "last used", "revoked")
+    for each in tokens:
+        dates = (each.created, each.expires, each.last_used, each.revoked)
+        table.add_row(each.id, each.hint, each.scopes, *(f"{date:%Y-%m-%d %H:%M}" if date else "" for date in dates))
+    Console().print(table)
+
+
+@token.command("revoke")
+@click.argument("token_id")
+@_workspace_option
+@_connection_option
+@database_option
+@json_option
+def revoke_token(token_id: str, workspace: str, connection: str, as_json: bool) -> None:
+    """Revoke a token by its id; the next request with it is refused."""
+    access.revoke_token(opened(), workspace, connection, token_id)
+    show({"revoked": token_id}, as_json=as_json)

@@ -1,0 +1,207 @@
+"""Workspaces, connections and tokens through the one door: how they are made, listed and revoked."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection as Db
+from sqlalchemy.exc import IntegrityError
+
+from scim_server.directory import Directory
+from scim_server.directory.contacts import Call, save_decision
+from scim_server.domain.actor import system
+from scim_server.domain.connection import PRESETS, Connection
+from scim_server.domain.contact import Context, Draft
+from scim_server.domain.errors import Refused
+from scim_server.domain.roles import ALL_PERMISSIONS, SCOPES
+from scim_server.domain.seats import DEFAULT_LICENCE, DEFAULT_LICENCES
+from scim_server.domain.workspace import found
+from scim_server.storage import access, ledger
+from scim_server.storage.access import TOKEN_PREFIX, Token, Workspace
+from scim_server.storage.db import LostRace, reading, writing
+
+DEFAULT_OWNER_NAME = "Workspace Owner"
+
+
+class Unknown(Refused):
+    """Something is named that isn't there."""
+
+    code = "unknown"
+
+
+class Taken(Refused):
+    """A name is in use already."""
+
+    code = "taken"
+
+
+class NotAllowed(Refused):
+    """A value that can't be taken; the message says why."""
+
+    code = "not_allowed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Founded:
+    """A new workspace and the id of its owner."""
+
+    workspace: Workspace
+    owner_id: str
+
+
+def create_workspace(
+    directory: Directory, name: str, owner_email: str, *, owner_name: str = DEFAULT_OWNER_NAME, seats: int = 1000
+) -> Founded:
+    """Make a workspace with `seats` member seats and its owner: an active contact that holds one of them.
+
+    Raises Taken for a name in use, NotAllowed for one that is empty, an address without @ or less than one seat.
+    """
+    name, owner_email = name.strip(), owner_email.strip()
+    if not name:
+        raise NotAllowed("A workspace needs a name.")
+    if "@" not in owner_email or len(owner_email) > 320:
+        raise NotAllowed(f"{owner_email[:64]!r} is not an e-mail address.")
+    if not 1 <= seats <= 10_000_000:
+        raise NotAllowed("A workspace has at least one member seat, as its owner holds one, and at most 10,000,000.")
+
+    def work(db: Db) -> Founded:
+        if access.workspace_named(db, name) is not None:
+            raise Taken(f"There is a workspace named {name!r} already.")
+        now = directory.now()
+        workspace = Workspace(id=directory.new_id(), name=name)
+        try:
+            access.add_workspace(db, workspace, now)
+        except IntegrityError as error:
+            raise LostRace from error
+        for licence in DEFAULT_LICENCES.values():
+            ledger.add_licence(db, workspace.id, licence)
+        ledger.add_seats(db, workspace.id, DEFAULT_LICENCE, [directory.new_id() for _ in range(seats)])
+        draft = Draft(user_name=owner_email, profile=_owner_profile(owner_email, owner_name))
+        context = Context(now=now, permissions=ALL_PERMISSIONS, draft=draft, new_id=directory.new_id())
+        call = Call(system(workspace.id), None, "")
+        owner = save_decision(directory, db, call, None, found(context), now)
+        return Founded(workspace=workspace, owner_id=owner["id"])
+
+    return writing(directory.engine, work)
+
+
+def _owner_profile(email: str, name: str) -> dict[str, object]:
+    given, _, family = name.strip().rpartition(" ")
+    parts = {"formatted": name.strip(), "givenName": given or family, "familyName": family}
+    return {
+        "name": {key: value for key, value in parts.items() if value},
+        "displayName": name.strip() or email,
+        "emails": [{"value": email, "type": "work", "primary": True}],
+    }
+
+
+def create_connection(directory: Directory, workspace_name: str, name: str, preset: str = "generic") -> Connection:
+    """Make a connection. Raises Unknown for the workspace, Taken for a name in use, NotAllowed for the preset."""
+    name = name.strip()
+    if not name:
+        raise NotAllowed("A connection needs a name.")
+    if preset not in PRESETS:
+        raise NotAllowed(f"There is no preset {preset!r}. There are: {', '.join(PRESETS)}.")
+
+    def work(db: Db) -> Connection:
+        workspace = _workspace(db, workspace_name)
+        if access.connection_named(db, workspace.id, name) is not None:
+            raise Taken(f"The workspace {workspace.name!r} has a connection named {name!r} already.")
+        connection = Connection(
+            workspace_id=workspace.id, id=directory.new_id(), name=name, preset=preset, settings=PRESETS[preset]
+        )
+        try:
+            access.add_connection(db, connection, directory.now())
+        except IntegrityError as error:
+            raise LostRace from error
+        _record(directory, db, workspace.id, "connection.created", connection.id)
+        return connection
+
+    return writing(directory.engine, work)
+
+
+def create_token(
+    directory: Directory,
+    workspace_name: str,
+    connection_name: str,
+    random_bytes: Callable[[int], bytes],
+    *,
+    scopes: str = "scim",
+    expires_in_days: int | None = None,
+) -> tuple[Token, str]:
+    """Make a bearer token of 256 random bits; its text is returned once and never stored.
+
+    Raises Unknown for the workspace or connection, NotAllowed for scopes or a time that can't be.
+    """
+    unknown = [scope for scope in scopes.split() if scope not in SCOPES]
+    if unknown or not scopes.split():
+        raise NotAllowed(f"There is no scope {' '.join(unknown)!r}. There are: {', '.join(SCOPES)}.")
+    if expires_in_days is not None and not 1 <= expires_in_days <= 3650:
+        raise NotAllowed("A token expires in 1 to 3650 days.")
+
+    def work(db: Db) -> tuple[Token, str]:
+        workspace, connection = _connection(db, workspace_name, connection_name)
+        now = directory.now()
+        text = TOKEN_PREFIX + base64.urlsafe_b64encode(random_bytes(32)).rstrip(b"=").decode()
+        token = Token(
+            id=directory.new_id(),
+            connection_id=connection.id,
+            hint=text[-4:],
+            scopes=" ".join(dict.fromkeys(scopes.split())),
+            created=now,
+            expires=None if expires_in_days is None else now + timedelta(days=expires_in_days),
+            revoked=None,
+            last_used=None,
+        )
+        access.add_token(db, workspace.id, token, text)
+        _record(directory, db, workspace.id, "token.created", token.id)
+        return token, text
+
+    return writing(directory.engine, work)
+
+
+def list_tokens(directory: Directory, workspace_name: str, connection_name: str) -> Sequence[Token]:
+    """All tokens of a connection, oldest first, without their texts. Raises Unknown."""
+    with reading(directory.engine) as db:
+        workspace, connection = _connection(db, workspace_name, connection_name)
+        return access.tokens_of(db, workspace.id, connection.id)
+
+
+def revoke_token(directory: Directory, workspace_name: str, connection_name: str, token_id: str) -> None:
+    """Make a token useless from the next request on. Raises Unknown."""
+
+    def work(db: Db) -> None:
+        workspace, connection = _connection(db, workspace_name, connection_name)
+        if not access.revoke_token(db, workspace.id, connection.id, token_id, directory.now()):
+            raise Unknown(f"The connection {connection.name!r} has no token {token_id[:64]!r}.")
+        _record(directory, db, workspace.id, "token.revoked", token_id)
+
+    writing(directory.engine, work)
+
+
+def is_empty(directory: Directory) -> bool:
+    """Whether there is no workspace yet."""
+    with reading(directory.engine) as db:
+        return not access.any_workspace(db)
+
+
+def _workspace(db: Db, name: str) -> Workspace:
+    workspace = access.workspace_named(db, name)
+    if workspace is None:
+        raise Unknown(f"There is no workspace named {name[:64]!r}.")
+    return workspace
+
+
+def _connection(db: Db, workspace_name: str, name: str) -> tuple[Workspace, Connection]:
+    workspace = _workspace(db, workspace_name)
+    connection = access.connection_named(db, workspace.id, name)
+    if connection is None:
+        raise Unknown(f"The workspace {workspace.name!r} has no connection named {name[:64]!r}.")
+    return workspace, connection
+
+
+def _record(directory: Directory, db: Db, workspace_id: str, act: str, subject_id: str) -> None:
+    ledger.record_act(db, system(workspace_id), act, subject_id, directory.now(), directory.new_id())

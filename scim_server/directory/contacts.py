@@ -1,0 +1,262 @@
+"""Contacts through the one door: create, read, replace, patch, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection as Db
+
+from scim_server.directory import Directory
+from scim_server.domain.actor import Actor
+from scim_server.domain.connection import Connection
+from scim_server.domain.contact import (
+    Contact,
+    Context,
+    Decision,
+    Event,
+    Status,
+    decide,
+    decide_all,
+    seated,
+    steps_to,
+)
+from scim_server.domain.roles import Permission
+from scim_server.domain.seats import SeatMove
+from scim_server.mapping import Wish, invitation_email, to_user, to_wish
+from scim_server.scim.errors import ScimError
+from scim_server.scim.match import comparable
+from scim_server.scim.patch import Operation, apply
+from scim_server.scim.schema import ENTERPRISE_URN, USER, WORKSPACE_URN, fold
+from scim_server.storage import contacts, groups, ledger
+from scim_server.storage.db import reading, writing
+
+Precondition = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls, through which connection, and what URLs are to begin with; `precondition` checks a version."""
+
+    actor: Actor
+    connection: Connection | None
+    base: str
+    tolerance: frozenset[str] = frozenset()
+    precondition: Precondition | None = None
+
+    @property
+    def workspace_id(self) -> str:
+        """The caller's workspace: the only one it can reach."""
+        return self.actor.workspace_id
+
+
+def read(directory: Directory, call: Call, contact_id: str, *, with_groups: bool = True) -> dict[str, Any]:
+    """The complete User. Raises ScimError notFound."""
+    call.actor.require(Permission.CONTACTS_VIEW)
+    with reading(directory.engine) as db:
+        contact = found(contacts.load(db, call.workspace_id, contact_id), contact_id)
+        return _shown(db, call, contact, with_groups=with_groups)
+
+
+def create(directory: Directory, call: Call, user: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a contact of `user`, or restore the deactivated one that it stands for (lifecycle.md D10)."""
+
+    def work(db: Db) -> dict[str, Any]:
+        key = fold(USER.attributes["username"], user["userName"])
+        call.actor.require(Permission.CONTACTS_EDIT)
+        taken = contacts.load_by_user_name(db, call.workspace_id, key)
+        if taken is not None:
+            if _is_restored(call, taken, user):
+                wish = to_wish({**user, "active": True}, taken, _connection_id(call), patched=False)
+                return _carry_out(directory, db, call, taken, wish)
+            raise _taken(taken, user["userName"])
+        wish = to_wish(user, None, _connection_id(call), patched=False)
+        event = Event.PROVISION_INACTIVE if wish.active is False else Event.PROVISION
+        now = directory.now()
+        context = _context(db, call, now, None, wish, new_id=directory.new_id())
+        events = (event, Event.ARCHIVE) if wish.archived else (event,)
+        return save_decision(directory, db, call, None, decide_all(None, events, context), now)
+
+    return writing(directory.engine, work)
+
+
+def replace(directory: Directory, call: Call, contact_id: str, user: Mapping[str, Any]) -> dict[str, Any]:
+    """PUT: the contact with `user`'s attributes; what the body doesn't mention of active and X is kept (D9)."""
+
+    def work(db: Db) -> dict[str, Any]:
+        contact = _to_change(db, call, contact_id)
+        wish = to_wish(user, contact, _connection_id(call), patched=False)
+        return _carry_out(directory, db, call, contact, wish)
+
+    return writing(directory.engine, work)
+
+
+def patch(directory: Directory, call: Call, contact_id: str, operations: Sequence[Operation]) -> dict[str, Any]:
+    """PATCH: the contact after all operations, or a refusal of the whole."""
+
+    def work(db: Db) -> dict[str, Any]:
+        contact = _to_change(db, call, contact_id)
+        patched = apply(USER, to_user(contact, (), call.base), operations, call.tolerance)
+        wish = to_wish(patched, contact, _connection_id(call), patched=True)
+        return _carry_out(directory, db, call, contact, wish)
+
+    return writing(directory.engine, work)
+
+
+def delete(directory: Directory, call: Call, contact_id: str) -> None:
+    """Delete the contact for good (T14, D6)."""
+
+    def work(db: Db) -> None:
+        call.actor.require(Permission.CONTACTS_DELETE)
+        contact = found(contacts.load_to_change(db, call.workspace_id, contact_id), contact_id)
+        if call.connection is not None and not call.connection.settings.allow_delete:
+            raise ScimError("forbidden", "This connection may not delete users. Set active to false instead.")
+        if call.precondition is not None:
+            call.precondition(contact.version)
+        now = directory.now()
+        decision = decide(contact, Event.DELETE, Context(now=now, permissions=call.actor.permissions))
+        ledger.release(db, call.workspace_id, contact.id)
+        contacts.erase(db, call.workspace_id, contact, now)
+        ledger.record(db, call.actor, decision.events, directory.new_id)
+
+    writing(directory.engine, work)
+
+
+def found(contact: Contact | None, contact_id: str) -> Contact:
+    """The contact, or ScimError notFound: the same answer for an id of another workspace."""
+    if contact is None:
+        raise ScimError("notFound", f"There is no User with the id {shortened(contact_id)!r}.")
+    return contact
+
+
+def shortened(text: str, length: int = 64) -> str:
+    """`text`, cut where it is too long to quote."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _to_change(db: Db, call: Call, contact_id: str) -> Contact:
+    if Permission.CONTACTS_DELETE not in call.actor.permissions:
+        call.actor.require(Permission.CONTACTS_EDIT)
+    contact = found(contacts.load_to_change(db, call.workspace_id, contact_id), contact_id)
+    if call.precondition is not None:
+        call.precondition(contact.version)
+    return contact
+
+
+def _connection_id(call: Call) -> str | None:
+    return call.connection.id if call.connection is not None else None
+
+
+def _is_restored(call: Call, taken: Contact, user: Mapping[str, Any]) -> bool:
+    """Whether a POST brings a deactivated contact back: same connection, same externalId, not wanted inactive."""
+    return (
+        call.connection is not None
+        and call.connection.settings.restore_on_post
+        and taken.status is Status.INACTIVE
+        and taken.external_id is not None
+        and taken.external_id == user.get("externalId")
+        and taken.connection_id == call.connection.id
+        and user.get("active") is not False
+    )
+
+
+def _taken(contact: Contact, user_name: str) -> ScimError:
+    detail = f"The userName {shortened(user_name)!r} is already in use."
+    if contact.status is Status.INACTIVE:
+        detail = (
+            f"The userName {shortened(user_name)!r} belongs to a deactivated user. "
+            f"PATCH active to true on {contact.id} to restore it."
+        )
+    return ScimError("uniqueness", detail)
+
+
+def _carry_out(directory: Directory, db: Db, call: Call, contact: Contact, wish: Wish) -> dict[str, Any]:
+    """Decide and save what `wish` asks of an existing contact."""
+    events = steps_to(contact, draft=wish.draft, active=wish.active, archived=wish.archived, licence=wish.licence)
+    if not events:
+        return _shown(db, call, contact)
+    if wish.draft.user_name != contact.user_name:
+        _check_name(db, call, contact, wish.draft.user_name)
+    now = directory.now()
+    context = _context(db, call, now, contact, wish)
+    return save_decision(directory, db, call, contact, decide_all(contact, events, context), now)
+
+
+def _check_name(db: Db, call: Call, contact: Contact, user_name: str) -> None:
+    key = fold(USER.attributes["username"], user_name)
+    other = contacts.load_by_user_name(db, call.workspace_id, key)
+    if other is not None and other.id != contact.id:
+        raise ScimError("uniqueness", f"The userName {shortened(user_name)!r} is already in use.")
+
+
+def _context(db: Db, call: Call, now: datetime, contact: Contact | None, wish: Wish, *, new_id: str = "") -> Context:
+    return Context(
+        now=now,
+        permissions=call.actor.permissions,
+        licences=ledger.licences(db, call.workspace_id),
+        invite=call.connection is not None and call.connection.settings.invite,
+        email=_email_to_invite(contact, wish),
+        draft=wish.draft,
+        new_id=new_id,
+        licence=wish.licence,
+        actor_role=call.actor.role,
+    )
+
+
+def _email_to_invite(contact: Contact | None, wish: Wish) -> str | None:
+    """Where an invitation goes: X:invitation.email, else the primary or first e-mail (lifecycle.md D2)."""
+    profile = wish.draft.profile
+    if contact is not None and (chosen := invitation_email(contact)) is not None:
+        return chosen
+    emails = [email for email in profile.get("emails", ()) if email.get("value")]
+    primary = next((email for email in emails if email.get("primary")), emails[0] if emails else None)
+    return None if primary is None else str(primary["value"])
+
+
+def save_decision(
+    directory: Directory, db: Db, call: Call, before: Contact | None, decision: Decision, now: datetime
+) -> dict[str, Any]:
+    """Save and record a decision; return the User."""
+    if not decision.changed:
+        return _shown(db, call, decision.contact)
+    if before is not None:
+        decision = _seat(directory, db, call, decision, now)
+    search = comparable(USER, to_user(decision.contact, (), call.base))
+    contacts.save(db, call.workspace_id, decision.contact, before, searchable(search))
+    if before is None:
+        decision = _seat(directory, db, call, decision, now)
+    ledger.record(db, call.actor, decision.events, directory.new_id)
+    return _shown(db, call, decision.contact)
+
+
+def searchable(form: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a comparable form is stored for searching: the rest is in columns or other tables, or is a URL."""
+    kept = {name: value for name, value in form.items() if name not in ("meta", "groups", "members", "id")}
+    for urn, name, part in ((WORKSPACE_URN, "seat", None), (ENTERPRISE_URN, "manager", "$ref")):
+        branch = dict(kept.get(urn, {}))
+        value = branch.pop(name, None)
+        if value and part is not None:
+            branch[name] = {key: inner for key, inner in value.items() if key != part}
+        if branch:
+            kept[urn] = branch
+    return kept
+
+
+def _seat(directory: Directory, db: Db, call: Call, decision: Decision, now: datetime) -> Decision:
+    """Do to the contact's seat what the decision says. A seat's holder must exist, so a new contact is saved first."""
+    change, holder, workspace_id = decision.seat, decision.contact.id, call.workspace_id
+    if change.move in (SeatMove.RELEASE, SeatMove.SWITCH):
+        ledger.release(db, workspace_id, holder)
+    if change.move is SeatMove.PROMOTE:
+        ledger.promote(db, workspace_id, holder, now)
+    if not change.claims or change.licence is None or change.state is None:
+        return decision
+    licence = ledger.licences(db, workspace_id)[change.licence]
+    return seated(decision, ledger.claim(db, workspace_id, licence, change.state, holder, now, directory.new_id()))
+
+
+def _shown(db: Db, call: Call, contact: Contact, *, with_groups: bool = True) -> dict[str, Any]:
+    memberships = groups.memberships_of(db, call.workspace_id, [contact.id])[contact.id] if with_groups else ()
+    return to_user(contact, memberships, call.base)

@@ -1,0 +1,1 @@
+"""The web edge: Flask lives here alone. Reads requests, calls the directory, writes answers; decides nothing."""

@@ -1,0 +1,238 @@
+"""Requests and responses as values, the table of routes, and the steps that read the one and write the other.
+
+Must not know the web framework, the database or any rule of the product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from scim_server.scim.errors import ScimError
+from scim_server.scim.filter import Filter, Limits, parse_filter
+from scim_server.scim.projection import Projection, read_projection
+from scim_server.scim.schema import GROUP, USER, ResourceType, Target
+
+LIST_URN: Final = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+MEDIA_TYPE: Final = "application/scim+json"
+_JSON_TYPES: Final = frozenset(("", "application/scim+json", "application/json", "text/json", "*/*"))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: `path` as decoded segments below the base, `query` with names in lower case (first value wins)."""
+
+    method: str
+    base: str
+    path: tuple[str, ...]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer; `body` is JSON, or empty for 204 and 304."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path of segments, `{…}` for a variable one, and the operation behind each method."""
+
+    path: tuple[str, ...]
+    operations: Mapping[str, str]
+
+
+_RESOURCES: Final = {"GET": "list", "POST": "create"}
+_RESOURCE: Final = {"GET": "read", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}
+
+
+def _routes_of(resource_type: ResourceType) -> tuple[Route, Route]:
+    name, prefix = resource_type.endpoint.strip("/"), resource_type.name.lower()
+    return (
+        Route((name,), {method: f"{prefix}.{operation}" for method, operation in _RESOURCES.items()}),
+        Route((name, "{id}"), {method: f"{prefix}.{operation}" for method, operation in _RESOURCE.items()}),
+    )
+
+
+ROUTES: Final = (
+    *_routes_of(USER),
+    *_routes_of(GROUP),
+    Route(("ServiceProviderConfig",), {"GET": "service_provider_config"}),
+    Route(("ResourceTypes",), {"GET": "resource_types"}),
+    Route(("ResourceTypes", "{id}"), {"GET": "resource_type"}),
+    Route(("Schemas",), {"GET": "schemas"}),
+    Route(("Schemas", "{id}"), {"GET": "schema"}),
+)
+
+
+def match_route(request: Request) -> tuple[str, str]:
+    """(the operation's name, the id in the path or ""). Raises ScimError notFound, or methodNotAllowed with Allow."""
+    for route in ROUTES:
+        found = _match(route.path, request.path)
+        if found is None:
+            continue
+        method = "GET" if request.method == "HEAD" else request.method
+        operation = route.operations.get(method)
+        if operation is None:
+            allowed = ", ".join(route.operations)
+            raise ScimError(
+                "methodNotAllowed", f"This endpoint supports {allowed}, not {method}.", headers={"Allow": allowed}
+            )
+        return operation, found
+    raise ScimError("notFound", "There is no such endpoint.")
+
+
+def _match(pattern: tuple[str, ...], path: tuple[str, ...]) -> str | None:
+    if len(pattern) != len(path):
+        return None
+    found = ""
+    for expected, segment in zip(pattern, path, strict=True):
+        if expected == "{id}":
+            found = segment
+        elif expected != segment:
+            return None
+    return found
+
+
+def read_json(request: Request) -> Any:
+    """The body as JSON. Raises ScimError unsupportedMediaType, or invalidSyntax with the place of the fault."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in _JSON_TYPES:
+        raise ScimError("unsupportedMediaType")
+    try:
+        return orjson.loads(request.body.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError as error:
+        raise ScimError("invalidSyntax", f"The body isn't valid JSON: {error}.") from error
+
+
+def read_names(request: Request, resource_type: ResourceType, tolerance: frozenset[str]) -> Projection:
+    """The projection that `attributes` and `excludedAttributes` ask for (RFC 7644 §3.9)."""
+
+    def names(parameter: str) -> list[str]:
+        return [name.strip() for name in request.query.get(parameter, "").split(",") if name.strip()]
+
+    return read_projection(resource_type, names("attributes"), names("excludedattributes"), tolerance)
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """What a list request asks for (RFC 7644 §3.4.2)."""
+
+    filter: Filter | None
+    sort_by: Target | None
+    descending: bool
+    start: int
+    count: int
+    projection: Projection
+
+
+@dataclass(frozen=True, slots=True)
+class PageLimits:
+    """How many resources a page holds when nobody says, and at most."""
+
+    default: int = 100
+    most: int = 1000
+
+
+def read_list(
+    request: Request, resource_type: ResourceType, tolerance: frozenset[str], pages: PageLimits, filters: Limits
+) -> ListRequest:
+    """The list request. Raises ScimError invalidFilter, invalidPath (sortBy) or invalidValue."""
+    text = request.query.get("filter", "")
+    count = _whole(request, "count", pages.default)
+    return ListRequest(
+        filter=parse_filter(resource_type, text, tolerance=tolerance, limits=filters) if text.strip() else None,
+        sort_by=_read_sort(request, resource_type),
+        descending=_read_order(request),
+        start=max(1, _whole(request, "startindex", 1)),
+        count=min(max(0, count), pages.most),
+        projection=read_names(request, resource_type, tolerance),
+    )
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    text = request.query.get(name, "").strip()
+    if not text:
+        return default
+    digits = text.removeprefix("-").removeprefix("+")
+    if not (digits.isascii() and digits.isdecimal()):
+        raise ScimError("invalidValue", f"{name} must be a whole number, not {text[:40]!r}.")
+    return max(-1, min(int(text[:20]), 2**53))
+
+
+def _read_sort(request: Request, resource_type: ResourceType) -> Target | None:
+    name = request.query.get("sortby", "").strip()
+    if not name:
+        return None
+    target = resource_type.resolve(name)
+    if target is None or target.attribute is None or target.leaf.returned == "never":
+        raise ScimError("invalidPath", f"A {resource_type.name} can't be sorted by {name[:64]!r}.")
+    value = target.attribute.sub.get("value")
+    if target.leaf.type == "complex":
+        if value is None:
+            raise ScimError("invalidPath", f"{target} is complex; name one of its sub-attributes to sort by.")
+        return Target(target.extension, target.attribute, value)
+    return target
+
+
+def _read_order(request: Request) -> bool:
+    order = request.query.get("sortorder", "").strip().lower()
+    if order not in ("", "ascending", "descending"):
+        raise ScimError("invalidValue", "sortOrder must be ascending or descending.")
+    return order == "descending"
+
+
+def check_match(request: Request, version: str) -> None:
+    """Refuse a write whose If-Match names none of the current version (RFC 7644 §3.14)."""
+    wanted = request.headers.get("if-match", "").strip()
+    if wanted and not _names_version(wanted, version):
+        raise ScimError("preconditionFailed")
+
+
+def is_unchanged(request: Request, version: str) -> bool:
+    """Whether If-None-Match names the current version, so that 304 is the answer."""
+    known = request.headers.get("if-none-match", "").strip()
+    return bool(known) and _names_version(known, version)
+
+
+def _names_version(header: str, version: str) -> bool:
+    # Weak comparison (RFC 9110 §8.8.3.2): the tags are weak, as groups and names inside can change by themselves.
+    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    return "*" in tags or version.removeprefix("W/") in tags
+
+
+def respond_resource(resource: Mapping[str, Any], shown: Mapping[str, Any], status: int = 200) -> Response:
+    """The answer that holds one resource: `shown` is its projection, `resource` the whole."""
+    meta = resource["meta"]
+    headers = {"Location": meta["location"], "ETag": meta["version"]}
+    return Response(status, orjson.dumps(shown), headers)
+
+
+def respond_list(resources: Sequence[Mapping[str, Any]], total: int, start: int) -> Response:
+    """A ListResponse (RFC 7644 §3.4.2)."""
+    body = {
+        "schemas": [LIST_URN],
+        "totalResults": total,
+        "startIndex": start,
+        "itemsPerPage": len(resources),
+        "Resources": resources,
+    }
+    return Response(200, orjson.dumps(body))
+
+
+def respond_document(document: Mapping[str, Any]) -> Response:
+    """The answer that holds one document of discovery."""
+    return Response(200, orjson.dumps(document), {"Location": document["meta"]["location"]})
+
+
+def respond_error(error: ScimError) -> Response:
+    """The answer for a refusal."""
+    return Response(error.status, orjson.dumps(error.body()), error.headers)

@@ -1,0 +1,30 @@
+"""Every option: name, type, default, meaning; read from SCIM_SERVER_… in the environment. Knows nothing else."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The server's options. Each is read from the environment variable SCIM_SERVER_ and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="SCIM_SERVER_", extra="ignore")
+
+    database_url: str = Field(
+        default="sqlite:///scim-server.db", description="The database: sqlite:///… or postgresql+psycopg://…"
+    )
+    base_url: str = Field(default="", description="The URL that clients reach the server under, if a proxy changes it.")
+    max_body_bytes: int = Field(default=5 * 1024 * 1024, gt=0, description="The largest request body, in bytes.")
+    page_default: int = Field(default=100, gt=0, description="Resources on a page when the client names no count.")
+    page_most: int = Field(default=1000, gt=0, description="Resources on a page at most.")
+    filter_length: int = Field(default=8192, gt=0, description="Characters in a filter at most.")
+    filter_depth: int = Field(default=32, gt=0, description="Brackets inside brackets in a filter at most.")
+    filter_terms: int = Field(default=200, gt=0, description="Comparisons in a filter at most.")
+    threads: int = Field(default=4, gt=0, description="Requests that one worker process handles at the same time.")
+    log_level: str = Field(default="info", description="debug, info, warning or error.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")

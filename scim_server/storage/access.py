@@ -1,0 +1,178 @@
+"""Who may come in: workspaces, connections and bearer tokens. A token's text is never stored, only its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection as Db
+from sqlalchemy import and_, bindparam, func, insert, select, update
+
+from scim_server.domain.connection import PRESETS, Connection, settings_of
+from scim_server.storage.tables import connections, tokens, workspaces
+
+TOKEN_PREFIX: Final = "scim_"  # noqa: S105 - what a token starts with, so that scanners find leaked ones
+# A token's last use is noted at most this often, so that reads stay reads.
+NOTED_EVERY: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """A tenant."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A bearer token as its owner may see it again: `hint` is how its text ends."""
+
+    id: str
+    connection_id: str
+    hint: str
+    scopes: str
+    created: datetime
+    expires: datetime | None
+    revoked: datetime | None
+    last_used: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a valid token stands for."""
+
+    token_id: str
+    scopes: str
+    connection: Connection
+    last_used: datetime | None
+
+
+def hash_of(token: str) -> str:
+    """What is stored of a token. Plain SHA-256 is enough for 256 random bits."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def name_key(name: str) -> str:
+    """The folded form by which workspaces and connections are found."""
+    return name.strip().casefold()
+
+
+def add_workspace(db: Db, workspace: Workspace, now: datetime) -> None:
+    """Insert a workspace."""
+    row = {"workspace_id": workspace.id, "name": workspace.name, "name_key": name_key(workspace.name), "created": now}
+    db.execute(insert(workspaces), row)
+
+
+def workspace_named(db: Db, name: str) -> Workspace | None:
+    """The workspace of that name, in any case."""
+    row = db.execute(select(workspaces).where(workspaces.c.name_key == name_key(name))).one_or_none()
+    return None if row is None else Workspace(id=row.workspace_id, name=row.name)
+
+
+def any_workspace(db: Db) -> bool:
+    """Whether there is a workspace at all."""
+    return db.scalar(select(func.count()).select_from(workspaces)) != 0
+
+
+def add_connection(db: Db, connection: Connection, now: datetime) -> None:
+    """Insert a connection; its settings are kept only where they differ from its preset's."""
+    preset = asdict(PRESETS[connection.preset])
+    own = {name: value for name, value in asdict(connection.settings).items() if value != preset[name]}
+    row = {
+        "workspace_id": connection.workspace_id,
+        "id": connection.id,
+        "name": connection.name,
+        "name_key": name_key(connection.name),
+        "preset": connection.preset,
+        "settings": orjson.dumps(own).decode(),
+        "created": now,
+    }
+    db.execute(insert(connections), row)
+
+
+def connection_named(db: Db, workspace_id: str, name: str) -> Connection | None:
+    """The workspace's connection of that name, in any case."""
+    query = select(connections).where(
+        connections.c.workspace_id == workspace_id, connections.c.name_key == name_key(name)
+    )
+    row = db.execute(query).one_or_none()
+    return None if row is None else _connection(row)
+
+
+def _connection(row: Any) -> Connection:
+    return Connection(
+        workspace_id=row.workspace_id,
+        id=row.id,
+        name=row.name,
+        preset=row.preset,
+        settings=settings_of(row.preset, orjson.loads(row.settings)),
+    )
+
+
+def add_token(db: Db, workspace_id: str, token: Token, text: str) -> None:
+    """Insert a token by the hash of its text."""
+    row = {**asdict(token), "workspace_id": workspace_id, "hash": hash_of(text)}
+    db.execute(insert(tokens), row)
+
+
+def tokens_of(db: Db, workspace_id: str, connection_id: str) -> Sequence[Token]:
+    """All tokens of a connection, oldest first."""
+    query = (
+        select(tokens)
+        .where(tokens.c.workspace_id == workspace_id, tokens.c.connection_id == connection_id)
+        .order_by(tokens.c.id)
+    )
+    return [Token(**{name: getattr(row, name) for name in Token.__dataclass_fields__}) for row in db.execute(query)]
+
+
+def revoke_token(db: Db, workspace_id: str, connection_id: str, token_id: str, now: datetime) -> bool:
+    """Revoke a token; False where the connection has no such token. A second time changes nothing."""
+    of_token = and_(
+        tokens.c.workspace_id == workspace_id, tokens.c.connection_id == connection_id, tokens.c.id == token_id
+    )
+    db.execute(update(tokens).where(of_token, tokens.c.revoked.is_(None)).values(revoked=now))
+    return db.scalar(select(tokens.c.id).where(of_token)) is not None
+
+
+_BY_HASH: Final = (
+    select(
+        tokens.c.id.label("token_id"),
+        tokens.c.scopes,
+        tokens.c.expires,
+        tokens.c.revoked,
+        tokens.c.last_used,
+        connections.c.workspace_id,
+        connections.c.id,
+        connections.c.name,
+        connections.c.preset,
+        connections.c.settings,
+    )
+    .join_from(
+        tokens,
+        connections,
+        and_(connections.c.workspace_id == tokens.c.workspace_id, connections.c.id == tokens.c.connection_id),
+    )
+    .where(tokens.c.hash == bindparam("hash"))
+)
+
+
+def grant_of(db: Db, text: str, now: datetime) -> Grant | None:
+    """What the token stands for; None when it is unknown, revoked or expired. Looked up on every request."""
+    row = db.execute(_BY_HASH, {"hash": hash_of(text)}).first()
+    if row is None or row.revoked is not None or (row.expires is not None and row.expires <= now):
+        return None
+    return Grant(token_id=row.token_id, scopes=row.scopes, connection=_connection(row), last_used=row.last_used)
+
+
+def note_use(db: Db, grant: Grant, now: datetime) -> None:
+    """Note that the token was used."""
+    db.execute(
+        update(tokens)
+        .where(tokens.c.workspace_id == grant.connection.workspace_id, tokens.c.id == grant.token_id)
+        .values(last_used=now)
+    )

@@ -1,0 +1,240 @@
+"""Contacts: load, save, erase, always by workspace and, for changes, by the expected version. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection as Db
+from sqlalchemy import Select, and_, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from scim_server.domain.contact import Contact, Status
+from scim_server.domain.invitation import Invitation, InvitationState
+from scim_server.domain.roles import Role
+from scim_server.domain.seats import Seat, SeatState
+from scim_server.scim.schema import ENTERPRISE_URN
+from scim_server.storage.db import LostRace
+from scim_server.storage.tables import contact_emails, contacts, groups, members, seats
+
+# Attributes with a default that a client can unassign; the profile holds them as None then.
+DEFAULTED: Final = ("active", "archived")
+
+_SEAT: Final = (
+    seats.c.id.label("seat_id"),
+    seats.c.licence.label("seat_licence"),
+    seats.c.state.label("seat_state"),
+    seats.c.since.label("seat_since"),
+    seats.c.over.label("seat_over"),
+)
+_COLUMNS: Final = tuple(column for column in contacts.c if column.name != "search")
+
+SELECT: Final[Select[Any]] = select(*_COLUMNS, *_SEAT).select_from(
+    contacts.outerjoin(seats, and_(seats.c.workspace_id == contacts.c.workspace_id, seats.c.holder_id == contacts.c.id))
+)
+_BY_ID: Final = SELECT.where(contacts.c.workspace_id == bindparam("workspace"), contacts.c.id == bindparam("contact"))
+_BY_ID_LOCKED: Final = _BY_ID.with_for_update(of=contacts)
+_BY_NAME_LOCKED: Final = SELECT.where(
+    contacts.c.workspace_id == bindparam("workspace"), contacts.c.user_name_key == bindparam("key")
+).with_for_update(of=contacts)
+
+
+def load(db: Db, workspace_id: str, contact_id: str) -> Contact | None:
+    """The contact, or None."""
+    row = db.execute(_BY_ID, {"workspace": workspace_id, "contact": contact_id}).one_or_none()
+    return None if row is None else contact_of(row)
+
+
+def load_to_change(db: Db, workspace_id: str, contact_id: str) -> Contact | None:
+    """The contact, its row locked until the transaction ends, or None."""
+    row = db.execute(_BY_ID_LOCKED, {"workspace": workspace_id, "contact": contact_id}).one_or_none()
+    return None if row is None else contact_of(row)
+
+
+def load_by_user_name(db: Db, workspace_id: str, key: str) -> Contact | None:
+    """The contact whose folded userName is `key`, its row locked, or None."""
+    row = db.execute(_BY_NAME_LOCKED, {"workspace": workspace_id, "key": key}).one_or_none()
+    return None if row is None else contact_of(row)
+
+
+def owner_of(db: Db, workspace_id: str) -> Contact | None:
+    """The contact that owns the workspace."""
+    row = db.execute(SELECT.where(contacts.c.workspace_id == workspace_id, contacts.c.role == Role.OWNER)).one_or_none()
+    return None if row is None else contact_of(row)
+
+
+def existing(db: Db, workspace_id: str, ids: Iterable[str]) -> set[str]:
+    """Those of `ids` that are contacts of the workspace."""
+    found: set[str] = set()
+    for chunk in chunked(list(ids)):
+        query = select(contacts.c.id).where(contacts.c.workspace_id == workspace_id, contacts.c.id.in_(chunk))
+        found.update(db.scalars(query))
+    return found
+
+
+def chunked(items: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
+    """`items` in pieces that fit a statement's limit on parameters."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def save(db: Db, workspace_id: str, contact: Contact, previous: Contact | None, search: Mapping[str, Any]) -> None:
+    """Insert `contact`, or update it from `previous` if that is still what is stored; `search` is its comparable form.
+
+    Raises LostRace when another writer was first (or took the userName); the transaction must then be given up.
+    """
+    values = _values(contact, search)
+    try:
+        if previous is None:
+            db.execute(insert(contacts), {"workspace_id": workspace_id, "id": contact.id, **values})
+        else:
+            changed = db.execute(
+                update(contacts)
+                .where(
+                    contacts.c.workspace_id == workspace_id,
+                    contacts.c.id == contact.id,
+                    contacts.c.version == previous.version,
+                )
+                .values(values)
+            )
+            if changed.rowcount != 1:
+                raise LostRace
+    except IntegrityError as error:
+        raise LostRace from error
+    _save_emails(db, workspace_id, contact.id, previous is None, previous, search)
+
+
+def erase(db: Db, workspace_id: str, contact: Contact, now: datetime) -> None:
+    """Delete the contact and its memberships for good; the groups it was in get a new version."""
+    of_contact = select(members.c.group_id).where(
+        members.c.workspace_id == workspace_id, members.c.contact_id == contact.id
+    )
+    db.execute(
+        update(groups)
+        .where(groups.c.workspace_id == workspace_id, groups.c.id.in_(of_contact))
+        .values(version=groups.c.version + 1, modified=now)
+    )
+    erased = db.execute(
+        delete(contacts).where(
+            contacts.c.workspace_id == workspace_id,
+            contacts.c.id == contact.id,
+            contacts.c.version == contact.version,
+        )
+    )
+    if erased.rowcount != 1:
+        raise LostRace
+
+
+def _save_emails(
+    db: Db, workspace_id: str, contact_id: str, new: bool, previous: Contact | None, search: Mapping[str, Any]
+) -> None:
+    keys = [str(email["value"]) for email in search.get("emails", ()) if email.get("value")]
+    if not new:
+        place = contact_emails.c
+        stored = db.scalars(
+            select(place.value_key)
+            .where(place.workspace_id == workspace_id, place.contact_id == contact_id)
+            .order_by(place.place)
+        ).all()
+        if list(stored) == keys:
+            return
+        db.execute(delete(contact_emails).where(place.workspace_id == workspace_id, place.contact_id == contact_id))
+    if keys:
+        rows = [
+            {"workspace_id": workspace_id, "contact_id": contact_id, "place": number, "value_key": key}
+            for number, key in enumerate(keys)
+        ]
+        db.execute(insert(contact_emails), rows)
+
+
+def _values(contact: Contact, search: Mapping[str, Any]) -> dict[str, Any]:
+    enterprise = search.get(ENTERPRISE_URN, {})
+    profile = {name: value for name, value in contact.profile.items() if value is not None}
+    return {
+        "user_name": contact.user_name,
+        "user_name_key": search["userName"],
+        "external_id": contact.external_id,
+        "connection_id": contact.connection_id,
+        "status": contact.status.value,
+        "status_changed_at": contact.status_changed_at,
+        "archived": contact.archived,
+        "archived_at": contact.archived_at,
+        "role": contact.role.value,
+        "licence": contact.licence,
+        "account_linked": contact.account_linked,
+        "invitation": _dump_invitation(contact.invitation),
+        "unassigned": " ".join(name for name in DEFAULTED if contact.profile.get(name, "") is None) or None,
+        "label": str(profile.get("displayName") or contact.user_name),
+        "profile": orjson.dumps(profile).decode(),
+        "search": search,
+        "display_name_key": search.get("displayName"),
+        "family_name_key": search.get("name", {}).get("familyName"),
+        "employee_number_key": enterprise.get("employeeNumber"),
+        "department_key": enterprise.get("department"),
+        "version": contact.version,
+        "created": contact.created,
+        "modified": contact.modified,
+    }
+
+
+def contact_of(row: Any) -> Contact:
+    """The contact that a row of SELECT describes."""
+    profile = orjson.loads(row.profile)
+    if row.unassigned:
+        profile.update(dict.fromkeys(row.unassigned.split()))
+    seat = None
+    if row.seat_id is not None:
+        seat = Seat(
+            id=row.seat_id,
+            licence=row.seat_licence,
+            state=SeatState(row.seat_state),
+            since=row.seat_since,
+            over=row.seat_over,
+        )
+    return Contact(
+        id=row.id,
+        user_name=row.user_name,
+        status=Status(row.status),
+        archived=row.archived,
+        archived_at=row.archived_at,
+        status_changed_at=row.status_changed_at,
+        role=Role(row.role),
+        licence=row.licence,
+        seat=seat,
+        invitation=_load_invitation(row.invitation),
+        account_linked=row.account_linked,
+        external_id=row.external_id,
+        connection_id=row.connection_id,
+        profile=profile,
+        created=row.created,
+        modified=row.modified,
+        version=row.version,
+    )
+
+
+def _dump_invitation(invitation: Invitation | None) -> str | None:
+    if invitation is None:
+        return None
+    return orjson.dumps(
+        {
+            "email": invitation.email,
+            "sent_at": invitation.sent_at,
+            "expires_at": invitation.expires_at,
+            "state": invitation.state.value,
+            "status_before": invitation.status_before.value,
+        }
+    ).decode()
+
+
+def _load_invitation(text: str | None) -> Invitation | None:
+    if text is None:
+        return None
+    stored = orjson.loads(text)
+    return Invitation(
+        email=stored["email"],
+        sent_at=datetime.fromisoformat(stored["sent_at"]),
+        expires_at=datetime.fromisoformat(stored["expires_at"]),
+        state=InvitationState(stored["state"]),
+        status_before=Status(stored["status_before"]),
+    )

@@ -1,0 +1,234 @@
+"""Groups and memberships: load, save, erase; a membership is a row, so that a change never reads the whole list.
+
+Always by workspace and, for changes to a group itself, by the expected version. Decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import ColumnElement, Insert, Select, and_, delete, func, insert, literal, select, update
+from sqlalchemy import Connection as Db
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from scim_server.domain.group import Group, Member, Membership
+from scim_server.storage.contacts import chunked, existing
+from scim_server.storage.db import LostRace
+from scim_server.storage.tables import contacts, groups, members
+
+SELECT: Final[Select[Any]] = select(*(column for column in groups.c if column.name != "search"))
+
+
+def load(db: Db, workspace_id: str, group_id: str) -> Group | None:
+    """The group, or None."""
+    return _one(db, SELECT.where(groups.c.workspace_id == workspace_id, groups.c.id == group_id))
+
+
+def load_to_change(db: Db, workspace_id: str, group_id: str) -> Group | None:
+    """The group, its row locked until the transaction ends, or None."""
+    query = SELECT.where(groups.c.workspace_id == workspace_id, groups.c.id == group_id)
+    return _one(db, query.with_for_update())
+
+
+def load_by_name(db: Db, workspace_id: str, key: str) -> Group | None:
+    """The group whose folded displayName is `key`, or None."""
+    return _one(db, SELECT.where(groups.c.workspace_id == workspace_id, groups.c.display_name_key == key))
+
+
+def _one(db: Db, query: Select[Any]) -> Group | None:
+    row = db.execute(query).one_or_none()
+    return None if row is None else group_of(row)
+
+
+def group_of(row: Any) -> Group:
+    """The group that a row of SELECT describes."""
+    return Group(
+        id=row.id,
+        display_name=row.display_name,
+        external_id=row.external_id,
+        connection_id=row.connection_id,
+        profile=orjson.loads(row.profile),
+        created=row.created,
+        modified=row.modified,
+        version=row.version,
+    )
+
+
+def save(db: Db, workspace_id: str, group: Group, previous: Group | None, search: Mapping[str, Any]) -> None:
+    """Insert `group`, or update it from `previous` if that is still what is stored. Raises LostRace when it isn't."""
+    values = {
+        "display_name": group.display_name,
+        "display_name_key": search["displayName"],
+        "external_id": group.external_id,
+        "connection_id": group.connection_id,
+        "profile": orjson.dumps(group.profile).decode(),
+        "search": search,
+        "version": group.version,
+        "created": group.created,
+        "modified": group.modified,
+    }
+    try:
+        if previous is None:
+            db.execute(insert(groups), {"workspace_id": workspace_id, "id": group.id, **values})
+            return
+        changed = db.execute(
+            update(groups)
+            .where(
+                groups.c.workspace_id == workspace_id,
+                groups.c.id == group.id,
+                groups.c.version == previous.version,
+            )
+            .values(values)
+        )
+    except IntegrityError as error:
+        raise LostRace from error
+    if changed.rowcount != 1:
+        raise LostRace
+
+
+def erase(db: Db, workspace_id: str, group: Group) -> None:
+    """Delete the group and its memberships for good."""
+    erased = db.execute(
+        delete(groups).where(
+            groups.c.workspace_id == workspace_id, groups.c.id == group.id, groups.c.version == group.version
+        )
+    )
+    if erased.rowcount != 1:
+        raise LostRace
+
+
+def kinds_of(db: Db, workspace_id: str, ids: Sequence[str]) -> dict[str, str]:
+    """Id → "User" or "Group" for those of `ids` that the workspace has."""
+    kinds = dict.fromkeys(existing(db, workspace_id, ids), "User")
+    rest = [each for each in ids if each not in kinds]
+    for chunk in chunked(rest):
+        query = select(groups.c.id).where(groups.c.workspace_id == workspace_id, groups.c.id.in_(chunk))
+        kinds.update(dict.fromkeys(db.scalars(query), "Group"))
+    return kinds
+
+
+def add_members(db: Db, workspace_id: str, group_id: str, kinds: Mapping[str, str]) -> int:
+    """Add members (id → User or Group) and return how many weren't members before."""
+    added = 0
+    ids = list(kinds)
+    for chunk in chunked(ids):
+        rows = [
+            {
+                "workspace_id": workspace_id,
+                "group_id": group_id,
+                "member_id": member,
+                "contact_id": member if kinds[member] == "User" else None,
+                "child_id": member if kinds[member] == "Group" else None,
+            }
+            for member in chunk
+        ]
+        try:
+            added += db.execute(_insert_new(db).values(rows)).rowcount
+        except IntegrityError as error:  # the member was deleted meanwhile
+            raise LostRace from error
+    return added
+
+
+def _insert_new(db: Db) -> Insert:
+    if db.dialect.name == "postgresql":
+        return postgresql.insert(members).on_conflict_do_nothing()
+    return sqlite.insert(members).on_conflict_do_nothing()
+
+
+def remove_members(db: Db, workspace_id: str, group_id: str, ids: Sequence[str] | None) -> int:
+    """Remove the listed members, or all of them (None), and return how many there were."""
+    of_group = and_(members.c.workspace_id == workspace_id, members.c.group_id == group_id)
+    if ids is None:
+        return db.execute(delete(members).where(of_group)).rowcount
+    return sum(
+        db.execute(delete(members).where(of_group, members.c.member_id.in_(chunk))).rowcount for chunk in chunked(ids)
+    )
+
+
+def remove_others(db: Db, workspace_id: str, group_id: str, kept: Iterable[str]) -> int:
+    """Remove every member but `kept` and return how many there were."""
+    query = select(members.c.member_id).where(members.c.workspace_id == workspace_id, members.c.group_id == group_id)
+    return remove_members(db, workspace_id, group_id, sorted(set(db.scalars(query)) - set(kept)))
+
+
+def remove_where(db: Db, workspace_id: str, group_id: str, condition: ColumnElement[bool]) -> int:
+    """Remove the members for which `condition` (on the members table) holds and return how many there were."""
+    of_group = and_(members.c.workspace_id == workspace_id, members.c.group_id == group_id)
+    return db.execute(delete(members).where(of_group, condition)).rowcount
+
+
+def members_of(db: Db, workspace_id: str, group_ids: Sequence[str]) -> dict[str, list[Member]]:
+    """Group id → its members, in the order of their ids, for each of `group_ids`."""
+    child = groups.alias("child")
+    query = (
+        select(
+            members.c.group_id,
+            members.c.member_id,
+            members.c.child_id,
+            func.coalesce(contacts.c.label, child.c.display_name).label("label"),
+        )
+        .select_from(
+            members.outerjoin(
+                contacts, and_(contacts.c.workspace_id == members.c.workspace_id, contacts.c.id == members.c.contact_id)
+            ).outerjoin(child, and_(child.c.workspace_id == members.c.workspace_id, child.c.id == members.c.child_id))
+        )
+        .where(members.c.workspace_id == workspace_id, members.c.group_id.in_(group_ids))
+        .order_by(members.c.group_id, members.c.member_id)
+    )
+    found: dict[str, list[Member]] = {group_id: [] for group_id in group_ids}
+    for group_id, member_id, child_id, label in db.execute(query):
+        found[group_id].append(Member(member_id, "User" if child_id is None else "Group", label))
+    return found
+
+
+def memberships_of(db: Db, workspace_id: str, contact_ids: Sequence[str]) -> dict[str, list[Membership]]:
+    """Contact id → the groups it is in, direct ones and those around them, for each of `contact_ids`."""
+    above = (
+        select(members.c.contact_id.label("contact"), members.c.group_id.label("group_id"), literal(1).label("direct"))
+        .where(members.c.workspace_id == workspace_id, members.c.contact_id.in_(contact_ids))
+        .cte("above", recursive=True)
+    )
+    above = above.union(
+        select(above.c.contact, members.c.group_id, literal(0)).where(
+            members.c.workspace_id == workspace_id, members.c.child_id == above.c.group_id
+        )
+    )
+    query = (
+        select(above.c.contact, groups.c.id, groups.c.display_name, func.max(above.c.direct))
+        .where(groups.c.workspace_id == workspace_id, groups.c.id == above.c.group_id)
+        .group_by(above.c.contact, groups.c.id, groups.c.display_name)
+        .order_by(above.c.contact, groups.c.id)
+    )
+    found: dict[str, list[Membership]] = {contact_id: [] for contact_id in contact_ids}
+    for contact, group_id, label, direct in db.execute(query):
+        found[contact].append(Membership(group_id, label, bool(direct)))
+    return found
+
+
+def ancestors_of(db: Db, workspace_id: str, group_id: str) -> set[str]:
+    """The ids of all groups that the group is in, at any depth, and its own."""
+    own = select(groups.c.id.label("group_id")).where(groups.c.workspace_id == workspace_id, groups.c.id == group_id)
+    above = own.cte("above", recursive=True)
+    above = above.union(
+        select(members.c.group_id).where(members.c.workspace_id == workspace_id, members.c.child_id == above.c.group_id)
+    )
+    return set(db.scalars(select(above.c.group_id)))
+
+
+def touch(db: Db, workspace_id: str, group: Group, now: datetime) -> Group:
+    """The group with a new version, stored, after its members changed. Raises LostRace."""
+    changed = db.execute(
+        update(groups)
+        .where(groups.c.workspace_id == workspace_id, groups.c.id == group.id, groups.c.version == group.version)
+        .values(version=group.version + 1, modified=now)
+    )
+    if changed.rowcount != 1:
+        raise LostRace
+    stored = load(db, workspace_id, group.id)
+    if stored is None:
+        raise LostRace
+    return stored

@@ -1,0 +1,276 @@
+"""Every table, with the constraints that back the domain's laws. Knows no rule, request or representation.
+
+Each primary, unique and foreign key begins with `workspace_id`: isolation by construction, and the key by which a
+distributed PostgreSQL shards. Text compares by code point on both databases (COLLATE "C" on PostgreSQL, BINARY on
+SQLite), so that an order or a range means the same everywhere. A column named `…_key` holds the folded form
+(scim.schema.fold) of what a client sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+String: Final = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def instant_text(value: datetime) -> str:
+    """A point in time as stored and sent: UTC, microseconds, so that text order is time order."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time, kept as UTC text with microseconds."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        return None if value is None else instant_text(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class Searchable(TypeDecorator[Mapping[str, Any]]):
+    """A JSON object that queries look into: text for SQLite's json functions, jsonb on PostgreSQL. Never read back."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Mapping[str, Any] | None, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name == "postgresql" else orjson.dumps(value).decode()
+
+
+def _id(name: str, *, nullable: bool = False) -> Column[str]:
+    return Column(name, String, nullable=nullable)
+
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("name_key", String, nullable=False, unique=True),
+    Column("created", Instant, nullable=False),
+)
+
+licence_types = Table(
+    "licence_types",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("counted", Boolean, nullable=False),
+    Column("policy", String, nullable=False),
+    ForeignKeyConstraint(["workspace_id"], ["workspaces.workspace_id"]),
+)
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("name_key", String, nullable=False),
+    Column("preset", String, nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("created", Instant, nullable=False),
+    UniqueConstraint("workspace_id", "name_key"),
+    ForeignKeyConstraint(["workspace_id"], ["workspaces.workspace_id"]),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    _id("connection_id"),
+    Column("hash", String, nullable=False),  # SHA-256 of the token, hex
+    Column("hint", String, nullable=False),  # its last characters, to tell tokens apart
+    Column("scopes", String, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("expires", Instant),
+    Column("revoked", Instant),
+    Column("last_used", Instant),
+    UniqueConstraint("workspace_id", "hash"),
+    ForeignKeyConstraint(["workspace_id", "connection_id"], ["connections.workspace_id", "connections.id"]),
+    Index("ix_tokens_hash", "hash"),  # the one look-up that can't name its workspace: it finds it
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("user_name", String, nullable=False),
+    Column("user_name_key", String, nullable=False),
+    Column("external_id", String),
+    _id("connection_id", nullable=True),  # the connection that set external_id
+    Column("status", String, nullable=False),
+    Column("status_changed_at", Instant),
+    Column("archived", Boolean, nullable=False),
+    Column("archived_at", Instant),
+    Column("role", String, nullable=False),
+    Column("licence", String, nullable=False),
+    Column("account_linked", Boolean, nullable=False),
+    Column("invitation", Text),  # JSON: the invitation under way or the last one
+    Column("unassigned", String),  # attributes with a default that the client has unassigned: "active archived"
+    Column("label", String, nullable=False),  # what to call the contact in lists
+    Column("profile", Text, nullable=False),  # JSON: the person's SCIM attributes exactly as sent
+    Column("search", Searchable(), nullable=False),  # JSON: the profile's comparable form
+    Column("display_name_key", String),
+    Column("family_name_key", String),
+    Column("employee_number_key", String),
+    Column("department_key", String),
+    Column("version", Integer, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("modified", Instant, nullable=False),
+    UniqueConstraint("workspace_id", "user_name_key"),
+    ForeignKeyConstraint(["workspace_id", "licence"], ["licence_types.workspace_id", "licence_types.name"]),
+    ForeignKeyConstraint(["workspace_id", "connection_id"], ["connections.workspace_id", "connections.id"]),
+    CheckConstraint("status IN ('uninvited', 'invited', 'active', 'inactive')", name="status"),
+    CheckConstraint("role <> 'owner' OR status = 'active'", name="owner_is_active"),
+    Index("ix_contacts_external_id", "workspace_id", "external_id"),
+    Index("ix_contacts_display_name_key", "workspace_id", "display_name_key"),
+    Index("ix_contacts_family_name_key", "workspace_id", "family_name_key"),
+    Index("ix_contacts_employee_number_key", "workspace_id", "employee_number_key"),
+    Index("ix_contacts_department_key", "workspace_id", "department_key"),
+    Index(
+        "uq_contacts_owner",
+        "workspace_id",
+        unique=True,
+        sqlite_where=text("role = 'owner'"),
+        postgresql_where=text("role = 'owner'"),
+    ),
+)
+
+contact_emails = Table(
+    "contact_emails",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("contact_id", String, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("value_key", String, nullable=False),
+    ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"),
+    Index("ix_contact_emails_value_key", "workspace_id", "value_key", "contact_id"),
+)
+
+seats = Table(
+    "seats",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("licence", String, nullable=False),
+    _id("holder_id", nullable=True),
+    Column("state", String, nullable=False),
+    Column("since", Instant),
+    Column("over", Boolean, nullable=False),
+    UniqueConstraint("workspace_id", "holder_id"),  # a contact holds one seat at most
+    ForeignKeyConstraint(["workspace_id", "licence"], ["licence_types.workspace_id", "licence_types.name"]),
+    ForeignKeyConstraint(["workspace_id", "holder_id"], ["contacts.workspace_id", "contacts.id"]),
+    CheckConstraint("(state = 'free') = (holder_id IS NULL)", name="holder"),
+    Index(
+        "ix_seats_free",
+        "workspace_id",
+        "licence",
+        sqlite_where=text("holder_id IS NULL"),
+        postgresql_where=text("holder_id IS NULL"),
+    ),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("display_name", String, nullable=False),
+    Column("display_name_key", String, nullable=False),
+    Column("external_id", String),
+    _id("connection_id", nullable=True),
+    Column("profile", Text, nullable=False),
+    Column("search", Searchable(), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("modified", Instant, nullable=False),
+    UniqueConstraint("workspace_id", "display_name_key"),
+    ForeignKeyConstraint(["workspace_id", "connection_id"], ["connections.workspace_id", "connections.id"]),
+    Index("ix_groups_external_id", "workspace_id", "external_id"),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("group_id", String, primary_key=True),
+    Column("member_id", String, primary_key=True),
+    _id("contact_id", nullable=True),
+    _id("child_id", nullable=True),
+    ForeignKeyConstraint(["workspace_id", "group_id"], ["groups.workspace_id", "groups.id"], ondelete="CASCADE"),
+    ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"),
+    ForeignKeyConstraint(["workspace_id", "child_id"], ["groups.workspace_id", "groups.id"], ondelete="CASCADE"),
+    CheckConstraint("member_id = coalesce(contact_id, child_id)", name="member"),
+    CheckConstraint("(contact_id IS NULL) <> (child_id IS NULL)", name="contact_or_group"),
+    Index("ix_members_contact_id", "workspace_id", "contact_id"),
+    Index("ix_members_child_id", "workspace_id", "child_id"),
+)
+
+activity = Table(
+    "activity",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("act", String, nullable=False),
+    Column("door", String, nullable=False),
+    Column("actor_kind", String, nullable=False),
+    _id("actor_id", nullable=True),
+    _id("subject_id", nullable=True),
+    Column("facts", Text, nullable=False),  # JSON: fact → [before, after]; never personal data
+    Column("request_id", String),
+    ForeignKeyConstraint(["workspace_id"], ["workspaces.workspace_id"]),
+    Index("ix_activity_subject_id", "workspace_id", "subject_id", "id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("event", String, nullable=False),
+    Column("payload", Text, nullable=False),  # JSON, by ids alone
+    ForeignKeyConstraint(["workspace_id"], ["workspaces.workspace_id"]),
+)
