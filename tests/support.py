@@ -168,11 +168,8 @@ def serving(database_url: str, *, workers: int = 1, environment: Mapping[str, st
     )
     # what the process says is read all the time, so that it never waits for a reader
     lines: list[str] = []
-    readers = [
-        threading.Thread(target=lines.extend, args=(pipe,), daemon=True)
-        for pipe in (process.stdout, process.stderr)
-        if pipe
-    ]
+    pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe]
+    readers = [threading.Thread(target=lines.extend, args=(pipe,), daemon=True) for pipe in pipes]
     for reader in readers:
         reader.start()
     url = f"http://127.0.0.1:{port}"
@@ -182,6 +179,10 @@ def serving(database_url: str, *, workers: int = 1, environment: Mapping[str, st
         yield Served(process, url, token, database_url)
     finally:
         kill_group(process)
+        for reader in readers:
+            reader.join()
+        for pipe in pipes:
+            pipe.close()
 
 
 def _wait_until_ready(process: subprocess.Popen[str], url: str, lines: list[str]) -> None:

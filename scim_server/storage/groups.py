@@ -10,7 +10,20 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Insert, Select, and_, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Insert,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy import Connection as Db
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
@@ -185,27 +198,37 @@ def members_of(db: Db, workspace_id: str, group_ids: Sequence[str]) -> dict[str,
     return found
 
 
-def memberships_of(db: Db, workspace_id: str, contact_ids: Sequence[str]) -> dict[str, list[Membership]]:
-    """Contact id → the groups it is in, direct ones and those around them, for each of `contact_ids`."""
-    above = (
-        select(members.c.contact_id.label("contact"), members.c.group_id.label("group_id"), literal(1).label("direct"))
-        .where(members.c.workspace_id == workspace_id, members.c.contact_id.in_(contact_ids))
-        .cte("above", recursive=True)
+def _memberships() -> Select[Any]:
+    """For the contacts of a workspace, each group around each of them and whether directly; built once."""
+    workspace_id: BindParameter[str] = bindparam("workspace")
+    direct = select(members.c.contact_id.label("contact"), members.c.group_id, literal(1).label("direct")).where(
+        members.c.workspace_id == workspace_id, members.c.contact_id.in_(bindparam("contacts", expanding=True))
     )
+    above = direct.cte("above", recursive=True)
     above = above.union(
         select(above.c.contact, members.c.group_id, literal(0)).where(
             members.c.workspace_id == workspace_id, members.c.child_id == above.c.group_id
         )
     )
-    query = (
+    return (
         select(above.c.contact, groups.c.id, groups.c.display_name, func.max(above.c.direct))
         .where(groups.c.workspace_id == workspace_id, groups.c.id == above.c.group_id)
         .group_by(above.c.contact, groups.c.id, groups.c.display_name)
         .order_by(above.c.contact, groups.c.id)
     )
+
+
+_MEMBERSHIPS: Final = _memberships()
+
+
+def memberships_of(db: Db, workspace_id: str, contact_ids: Sequence[str]) -> dict[str, list[Membership]]:
+    """Contact id → the groups it is in, direct ones and those around them, for each of `contact_ids`."""
     found: dict[str, list[Membership]] = {contact_id: [] for contact_id in contact_ids}
-    for contact, group_id, label, direct in db.execute(query):
-        found[contact].append(Membership(group_id, label, bool(direct)))
+    for chunk in chunked(contact_ids):
+        for contact, group_id, label, direct in db.execute(
+            _MEMBERSHIPS, {"workspace": workspace_id, "contacts": chunk}
+        ):
+            found[contact].append(Membership(group_id, label, bool(direct)))
     return found
 
 
