@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
 
+import orjson
 import structlog
 from flask import Flask
 from uuid_utils import uuid7
 
-from scim_server.directory import Directory
+from scim_server.directory import Directory, access
 from scim_server.http import ops, scim
+from scim_server.http.operations import Endpoint
+from scim_server.scim import discovery
+from scim_server.scim.extensions import InvalidSchema, extended
 from scim_server.scim.filter import Limits
-from scim_server.scim.protocol import PageLimits
+from scim_server.scim.paging import KEY_BYTES
+from scim_server.scim.schema import CORE
 from scim_server.settings import Settings
 from scim_server.storage.db import open_engine
 
@@ -20,7 +29,22 @@ from scim_server.storage.db import open_engine
 def open_directory(settings: Settings) -> Directory:
     """The directory on the database that the settings name, with the real clock and real ids."""
     engine = open_engine(settings.database_url, pool_size=settings.threads)
-    return Directory(engine=engine, now=lambda: datetime.now(UTC), new_id=lambda: str(uuid7()))
+    types = extended(CORE, _schema_documents(Path(settings.schemas_folder))) if settings.schemas_folder else CORE
+    return Directory(engine=engine, now=lambda: datetime.now(UTC), new_id=lambda: str(uuid7()), types=types)
+
+
+def _schema_documents(folder: Path) -> dict[str, list[tuple[str, Any]]]:
+    """The documents in `folder` by the resource type they extend. Raises InvalidSchema."""
+    found: dict[str, list[tuple[str, Any]]] = {}
+    for path in sorted(folder.glob("*/*.json")):
+        try:
+            document = orjson.loads(path.read_bytes())
+        except orjson.JSONDecodeError as error:
+            raise InvalidSchema(f"{path}: not valid JSON: {error}.") from error
+        found.setdefault(path.parent.name, []).append((str(path), document))
+    if not found:
+        raise InvalidSchema(f"There are no schema documents in {folder}/User or {folder}/Group.")
+    return found
 
 
 def configure_logs(level: str) -> None:
@@ -48,12 +72,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.strict_slashes = False
     directory = open_directory(settings)
     app.extensions["directory"] = directory
-    endpoint = scim.Endpoint(
+    endpoint = Endpoint(
         directory=directory,
-        pages=PageLimits(min(settings.page_default, settings.page_most), settings.page_most),
+        limits=discovery.Limits(
+            body=settings.max_body_bytes,
+            operations=settings.bulk_operations,
+            page=min(settings.page_default, settings.page_most),
+            most=settings.page_most,
+            cursor_seconds=settings.cursor_seconds,
+        ),
         filters=Limits(settings.filter_length, settings.filter_depth, settings.filter_terms),
-        largest_body=settings.max_body_bytes,
         base_url=settings.base_url,
+        cursor_key=cache(partial(access.server_key, directory, "cursor", KEY_BYTES, os.urandom)),
     )
     scim.mount(app, endpoint)
     ops.mount(app, directory)

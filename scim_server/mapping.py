@@ -21,7 +21,7 @@ _SETTABLE_ROLES: Final = {role.value: role for role in Role}
 
 def instant(value: datetime) -> str:
     """A point in time as SCIM sends it (RFC 7643 §2.3.5): UTC with microseconds."""
-    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def etag(version: int) -> str:
@@ -63,7 +63,8 @@ def to_user(contact: Contact, groups: Sequence[Membership], base: str) -> dict[s
 
 
 def _extensions(profile: Mapping[str, Any]) -> list[str]:
-    return [urn for urn in USER.extensions if urn in profile and urn != WORKSPACE_URN]
+    """The extensions that a profile has attributes of, the workspace's own aside."""
+    return [name for name in profile if name.startswith("urn:") and name != WORKSPACE_URN]
 
 
 def _unassigned(contact: Contact, name: str) -> bool:
@@ -132,11 +133,18 @@ class Wish:
     licence: str | None
 
 
-def to_wish(user: Mapping[str, Any], contact: Contact | None, connection_id: str | None, *, patched: bool) -> Wish:
+def to_wish(
+    user: Mapping[str, Any],
+    contact: Contact | None,
+    connection_id: str | None,
+    *,
+    patched: bool,
+    password: str | None = None,
+) -> Wish:
     """What `user` asks for `contact` to become (None: a new one).
 
     `patched` tells a patched User, in which a missing `active` was removed, from a PUT or POST, in which it was just
-    not mentioned. Raises ScimError forbidden where the owner's role is asked for.
+    not mentioned. `password` is the hash to keep. Raises ScimError forbidden where the owner's role is asked for.
     """
     workspace = user.get(WORKSPACE_URN, {})
     profile = {name: value for name, value in user.items() if name not in _DERIVED}
@@ -157,6 +165,7 @@ def to_wish(user: Mapping[str, Any], contact: Contact | None, connection_id: str
         external_id=external_id,
         connection_id=contact.connection_id if contact is not None and same_external_id else connection_id,
         profile=profile,
+        password=password,
     )
     return Wish(draft, active, archived, _licence(user))
 
@@ -190,10 +199,13 @@ def invitation_email(contact: Contact) -> str | None:
 
 
 def _keep_reference_out(profile: dict[str, Any]) -> None:
-    manager = profile.get(ENTERPRISE_URN, {}).get("manager")
-    if manager and "$ref" in manager:
-        kept = {name: value for name, value in manager.items() if name != "$ref"}
-        profile[ENTERPRISE_URN] = {**profile[ENTERPRISE_URN], "manager": kept}
+    """Drop what `to_user` makes from the manager's id, and what is then empty: a manager whose id was removed."""
+    enterprise = dict(profile.pop(ENTERPRISE_URN, {}))
+    manager = {name: value for name, value in enterprise.pop("manager", {}).items() if name != "$ref"}
+    if manager:
+        enterprise["manager"] = manager
+    if enterprise:
+        profile[ENTERPRISE_URN] = enterprise
 
 
 def _roles(user: Mapping[str, Any], contact: Contact | None) -> list[dict[str, Any]]:
@@ -207,14 +219,19 @@ def _roles(user: Mapping[str, Any], contact: Contact | None) -> list[dict[str, A
 
 
 def _role(roles: Sequence[Mapping[str, Any]], contact: Contact | None) -> Role:
-    """The workspace role that SCIM's roles ask for: the first known one; else the contact's own, or team."""
+    """The workspace role that SCIM's roles ask for; without one, team, or the contact's own that SCIM never gave."""
     if contact is not None and contact.owner:
         return Role.OWNER
-    for role in roles:
-        known = _SETTABLE_ROLES.get(str(role.get("value", "")).lower())
-        if known is not None:
-            return known
-    return Role.TEAM
+    named = _named_role(roles)
+    if named is None and contact is not None and _named_role(contact.profile.get("roles", ())) is None:
+        return contact.role
+    return named or Role.TEAM
+
+
+def _named_role(roles: Sequence[Mapping[str, Any]]) -> Role | None:
+    """The first of SCIM's roles that the workspace knows."""
+    values = (str(role.get("value", "")).lower() for role in roles)
+    return next((_SETTABLE_ROLES[value] for value in values if value in _SETTABLE_ROLES), None)
 
 
 def _licence(user: Mapping[str, Any]) -> str | None:
@@ -227,7 +244,7 @@ def _licence(user: Mapping[str, Any]) -> str | None:
 
 def to_group(group: Group, members: Sequence[Member] | None, base: str) -> dict[str, Any]:
     """The complete Group; without `members` where they weren't loaded."""
-    result: dict[str, Any] = {"schemas": [GROUP.schema], "id": group.id}
+    result: dict[str, Any] = {"schemas": [GROUP.schema, *_extensions(group.profile)], "id": group.id}
     if group.external_id is not None:
         result["externalId"] = group.external_id
     result["displayName"] = group.display_name

@@ -21,6 +21,11 @@ class Settings(BaseSettings):
     filter_length: int = Field(default=8192, gt=0, description="Characters in a filter at most.")
     filter_depth: int = Field(default=32, gt=0, description="Brackets inside brackets in a filter at most.")
     filter_terms: int = Field(default=200, gt=0, description="Comparisons in a filter at most.")
+    schemas_folder: str = Field(
+        default="", description="Custom extensions: a folder with User/*.json and Group/*.json."
+    )
+    cursor_seconds: int = Field(default=3600, gt=0, description="How long a cursor stays valid, in seconds.")
+    bulk_operations: int = Field(default=1000, gt=0, description="Operations in a bulk request at most.")
     threads: int = Field(default=4, gt=0, description="Requests that one worker process handles at the same time.")
     log_level: str = Field(default="info", description="debug, info, warning or error.")
 

@@ -174,7 +174,7 @@ def serving(database_url: str, *, workers: int = 1, environment: Mapping[str, st
         reader.start()
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_ready(process, url, lines)
+        wait_until_ready(process, url, lines)
         token = next((line.split(": ", 1)[1].strip() for line in lines if line.startswith("Bearer token: ")), None)
         yield Served(process, url, token, database_url)
     finally:
@@ -185,7 +185,7 @@ def serving(database_url: str, *, workers: int = 1, environment: Mapping[str, st
             pipe.close()
 
 
-def _wait_until_ready(process: subprocess.Popen[str], url: str, lines: list[str]) -> None:
+def wait_until_ready(process: subprocess.Popen[str], url: str, lines: list[str]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -21,7 +21,8 @@ def test_every_setting_is_documented() -> None:
     for name, option in Settings.model_fields.items():
         row = next((line for line in text.splitlines() if f"`SCIM_SERVER_{name.upper()}`" in line), None)
         assert row is not None, name
-        assert option.description and option.description in row
+        assert option.description
+        assert option.description in row
         assert option.default == "" or f"`{option.default}`" in row
 
 

@@ -18,6 +18,7 @@ from scim_server.app import open_directory
 from scim_server.directory import Directory
 from scim_server.domain.errors import Refused
 from scim_server.scim.errors import ScimError
+from scim_server.scim.extensions import InvalidSchema
 from scim_server.settings import Settings
 from scim_server.storage.db import Busy
 from scim_server.storage.upgrade import NewerDatabase, upgrade
@@ -29,7 +30,7 @@ class Main(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (Refused, ScimError, Busy, NewerDatabase) as error:
+        except (Refused, ScimError, Busy, NewerDatabase, InvalidSchema) as error:
             raise click.ClickException(str(error)) from error
         except ValidationError as error:
             first = error.errors()[0]
@@ -66,12 +67,18 @@ def main() -> None:
     """SCIM 2.0 provisioning for a client workspace: people, groups, seats and their whole life."""
 
 
-def opened() -> Directory:
-    """The directory on the database of this call, brought up to date."""
+def _directory() -> Directory:
+    """The directory on the database of this call, as it is."""
+    settings = Settings()  # a ValidationError, which is a ValueError too, goes to Main
     try:
-        directory = open_directory(Settings())
+        return open_directory(settings)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+
+
+def opened() -> Directory:
+    """The directory on the database of this call, brought up to date."""
+    directory = _directory()
     upgrade(directory.engine)
     return directory
 
@@ -91,8 +98,7 @@ def show(values: Mapping[str, Any], *, as_json: bool) -> None:
 @json_option
 def migrate(as_json: bool) -> None:
     """Bring the database up to date (serve does so by itself)."""
-    directory = open_directory(Settings())
-    show({"upgraded": upgrade(directory.engine)}, as_json=as_json)
+    show({"upgraded": upgrade(_directory().engine)}, as_json=as_json)
 
 
 # The commands of each noun register themselves with `main`.

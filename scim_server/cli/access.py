@@ -76,12 +76,21 @@ def token() -> None:
 @_connection_option
 @click.option("--scope", default="scim", show_default=True, help='Scopes, such as "contacts:view groups:view".')
 @click.option("--expires-in", type=int, metavar="DAYS", help="Days until it expires [default: never].")
+@click.option("--for", "user_name", metavar="USERNAME", help="The contact that the token acts for (/Me).")
 @database_option
 @json_option
-def create_token(workspace: str, connection: str, scope: str, expires_in: int | None, as_json: bool) -> None:
+def create_token(
+    workspace: str, connection: str, scope: str, expires_in: int | None, user_name: str | None, as_json: bool
+) -> None:
     """Make a bearer token. Its text is shown once and can't be had again."""
     made, text = access.create_token(
-        opened(), workspace, connection, secrets.token_bytes, scopes=scope, expires_in_days=expires_in
+        opened(),
+        workspace,
+        connection,
+        secrets.token_bytes,
+        scopes=scope,
+        expires_in_days=expires_in,
+        user_name=user_name,
     )
     values = {"token": text, "id": made.id, "connection": connection, "scope": made.scopes, "expires": made.expires}
     show(values, as_json=as_json)

@@ -11,11 +11,16 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from scim_server.scim.schema import CORE, ResourceTypes
+
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """What every call needs: the database, the time, and new ids (UUIDv7, so that ids are in the order of creation)."""
+    """What every call needs: the database, the time, new ids (UUIDv7, so that they are in the order of creation) and
+    the resource types with their extensions.
+    """
 
     engine: Engine
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    types: ResourceTypes = CORE

@@ -19,7 +19,8 @@ from scim_server.domain.errors import Refused
 from scim_server.domain.roles import ALL_PERMISSIONS, SCOPES
 from scim_server.domain.seats import DEFAULT_LICENCE, DEFAULT_LICENCES
 from scim_server.domain.workspace import found
-from scim_server.storage import access, ledger
+from scim_server.scim.schema import USER, fold
+from scim_server.storage import access, contacts, ledger
 from scim_server.storage.access import TOKEN_PREFIX, Token, Workspace
 from scim_server.storage.db import LostRace, reading, writing
 
@@ -131,10 +132,12 @@ def create_token(
     *,
     scopes: str = "scim",
     expires_in_days: int | None = None,
+    user_name: str | None = None,
 ) -> tuple[Token, str]:
     """Make a bearer token of 256 random bits; its text is returned once and never stored.
 
-    Raises Unknown for the workspace or connection, NotAllowed for scopes or a time that can't be.
+    With `user_name` it acts for that contact, who must be active (and is what /Me means, RFC 7644 §3.11).
+    Raises Unknown for the workspace, connection or contact, NotAllowed for scopes or a time that can't be.
     """
     unknown = [scope for scope in scopes.split() if scope not in SCOPES]
     if unknown or not scopes.split():
@@ -149,6 +152,7 @@ def create_token(
         token = Token(
             id=directory.new_id(),
             connection_id=connection.id,
+            contact_id=None if user_name is None else _active_contact(db, workspace, user_name),
             hint=text[-4:],
             scopes=" ".join(dict.fromkeys(scopes.split())),
             created=now,
@@ -188,6 +192,12 @@ def is_empty(directory: Directory) -> bool:
         return not access.any_workspace(db)
 
 
+def server_key(directory: Directory, name: str, length: int, random_bytes: Callable[[int], bytes]) -> bytes:
+    """The server's secret of that name, `length` bytes: made once, kept in the database, the same in all processes."""
+    new = base64.b64encode(random_bytes(length)).decode()
+    return base64.b64decode(writing(directory.engine, lambda db: access.server_secret(db, name, new)))
+
+
 def _workspace(db: Db, name: str) -> Workspace:
     workspace = access.workspace_named(db, name)
     if workspace is None:
@@ -201,6 +211,13 @@ def _connection(db: Db, workspace_name: str, name: str) -> tuple[Workspace, Conn
     if connection is None:
         raise Unknown(f"The workspace {workspace.name!r} has no connection named {name[:64]!r}.")
     return workspace, connection
+
+
+def _active_contact(db: Db, workspace: Workspace, user_name: str) -> str:
+    contact = contacts.load_by_user_name(db, workspace.id, fold(USER.attributes["username"], user_name))
+    if contact is None or not contact.sign_in_allowed:
+        raise Unknown(f"The workspace {workspace.name!r} has no active contact with the userName {user_name[:64]!r}.")
+    return contact.id
 
 
 def _record(directory: Directory, db: Db, workspace_id: str, act: str, subject_id: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory
+from scim_server.directory.passwords import hash_password, is_password
 from scim_server.domain.actor import Actor
 from scim_server.domain.connection import Connection
 from scim_server.domain.contact import (
@@ -30,8 +31,9 @@ from scim_server.scim.errors import ScimError
 from scim_server.scim.match import comparable
 from scim_server.scim.patch import Operation, apply
 from scim_server.scim.schema import ENTERPRISE_URN, USER, WORKSPACE_URN, fold
-from scim_server.storage import contacts, groups, ledger
-from scim_server.storage.db import reading, writing
+from scim_server.scim.values import check_immutable
+from scim_server.storage import access, contacts, groups, ledger
+from scim_server.storage.db import writing
 
 Precondition = Callable[[int], None]
 
@@ -45,6 +47,7 @@ class Call:
     base: str
     tolerance: frozenset[str] = frozenset()
     precondition: Precondition | None = None
+    contact_id: str | None = None  # whom the caller is, where a token acts for a contact
 
     @property
     def workspace_id(self) -> str:
@@ -55,13 +58,15 @@ class Call:
 def read(directory: Directory, call: Call, contact_id: str, *, with_groups: bool = True) -> dict[str, Any]:
     """The complete User. Raises ScimError notFound."""
     call.actor.require(Permission.CONTACTS_VIEW)
-    with reading(directory.engine) as db:
-        contact = found(contacts.load(db, call.workspace_id, contact_id), contact_id)
-        return _shown(db, call, contact, with_groups=with_groups)
+    contact = found(contacts.read(directory.engine, call.workspace_id, contact_id), contact_id)
+    around = groups.read_memberships(directory.engine, call.workspace_id, contact_id) if with_groups else ()
+    return to_user(contact, around, call.base)
 
 
 def create(directory: Directory, call: Call, user: Mapping[str, Any]) -> dict[str, Any]:
     """Make a contact of `user`, or restore the deactivated one that it stands for (lifecycle.md D10)."""
+
+    password = hash_password(user["password"]) if "password" in user else None
 
     def work(db: Db) -> dict[str, Any]:
         key = fold(USER.attributes["username"], user["userName"])
@@ -69,10 +74,10 @@ def create(directory: Directory, call: Call, user: Mapping[str, Any]) -> dict[st
         taken = contacts.load_by_user_name(db, call.workspace_id, key)
         if taken is not None:
             if _is_restored(call, taken, user):
-                wish = to_wish({**user, "active": True}, taken, _connection_id(call), patched=False)
+                wish = to_wish({**user, "active": True}, taken, _connection_id(call), patched=False, password=password)
                 return _carry_out(directory, db, call, taken, wish)
             raise _taken(taken, user["userName"])
-        wish = to_wish(user, None, _connection_id(call), patched=False)
+        wish = to_wish(user, None, _connection_id(call), patched=False, password=password)
         event = Event.PROVISION_INACTIVE if wish.active is False else Event.PROVISION
         now = directory.now()
         context = _context(db, call, now, None, wish, new_id=directory.new_id())
@@ -85,9 +90,12 @@ def create(directory: Directory, call: Call, user: Mapping[str, Any]) -> dict[st
 def replace(directory: Directory, call: Call, contact_id: str, user: Mapping[str, Any]) -> dict[str, Any]:
     """PUT: the contact with `user`'s attributes; what the body doesn't mention of active and X is kept (D9)."""
 
+    password = _password(directory, call, contact_id, user.get("password"))
+
     def work(db: Db) -> dict[str, Any]:
         contact = _to_change(db, call, contact_id)
-        wish = to_wish(user, contact, _connection_id(call), patched=False)
+        check_immutable(directory.types.user, to_user(contact, (), call.base), user)
+        wish = to_wish(user, contact, _connection_id(call), patched=False, password=password or contact.password)
         return _carry_out(directory, db, call, contact, wish)
 
     return writing(directory.engine, work)
@@ -96,10 +104,14 @@ def replace(directory: Directory, call: Call, contact_id: str, user: Mapping[str
 def patch(directory: Directory, call: Call, contact_id: str, operations: Sequence[Operation]) -> dict[str, Any]:
     """PATCH: the contact after all operations, or a refusal of the whole."""
 
+    texts = [each.value for each in operations if _is_password(each)]
+    password = _password(directory, call, contact_id, texts[-1] if texts else None)
+
     def work(db: Db) -> dict[str, Any]:
         contact = _to_change(db, call, contact_id)
-        patched = apply(USER, to_user(contact, (), call.base), operations, call.tolerance)
-        wish = to_wish(patched, contact, _connection_id(call), patched=True)
+        patched = apply(directory.types.user, to_user(contact, (), call.base), operations, call.tolerance)
+        kept = None if texts and texts[-1] is None else contact.password
+        wish = to_wish(patched, contact, _connection_id(call), patched=True, password=password or kept)
         return _carry_out(directory, db, call, contact, wish)
 
     return writing(directory.engine, work)
@@ -143,6 +155,21 @@ def _to_change(db: Db, call: Call, contact_id: str) -> Contact:
     if call.precondition is not None:
         call.precondition(contact.version)
     return contact
+
+
+def _is_password(operation: Operation) -> bool:
+    target = operation.path.target
+    return target.extension is None and target.attribute is not None and target.attribute.name == "password"
+
+
+def _password(directory: Directory, call: Call, contact_id: str, text: Any) -> str | None:
+    """The hash of a new password; None where there is none or it is the one that is stored already (D14)."""
+    if not isinstance(text, str) or not text:
+        return None
+    contact = contacts.read(directory.engine, call.workspace_id, contact_id)
+    if contact is None or is_password(contact.password, text):
+        return None
+    return hash_password(text)
 
 
 def _connection_id(call: Call) -> str | None:
@@ -223,10 +250,12 @@ def save_decision(
         return _shown(db, call, decision.contact)
     if before is not None:
         decision = _seat(directory, db, call, decision, now)
-    search = comparable(USER, to_user(decision.contact, (), call.base))
+    search = comparable(directory.types.user, to_user(decision.contact, (), call.base))
     contacts.save(db, call.workspace_id, decision.contact, before, searchable(search))
     if before is None:
         decision = _seat(directory, db, call, decision, now)
+    if decision.end_sessions:
+        access.revoke_tokens_of(db, call.workspace_id, decision.contact.id, now)
     ledger.record(db, call.actor, decision.events, directory.new_id)
     return _shown(db, call, decision.contact)
 
@@ -257,6 +286,5 @@ def _seat(directory: Directory, db: Db, call: Call, decision: Decision, now: dat
     return seated(decision, ledger.claim(db, workspace_id, licence, change.state, holder, now, directory.new_id()))
 
 
-def _shown(db: Db, call: Call, contact: Contact, *, with_groups: bool = True) -> dict[str, Any]:
-    memberships = groups.memberships_of(db, call.workspace_id, [contact.id])[contact.id] if with_groups else ()
-    return to_user(contact, memberships, call.base)
+def _shown(db: Db, call: Call, contact: Contact) -> dict[str, Any]:
+    return to_user(contact, groups.memberships_of(db, call.workspace_id, [contact.id])[contact.id], call.base)

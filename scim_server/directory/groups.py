@@ -51,7 +51,7 @@ def create(
             created=now,
             modified=now,
         )
-        _store(db, call, group, None)
+        _store(directory, db, call, group, None)
         _add(db, call, group, resource.get("members") or ())
         ledger.record_act(db, call.actor, "group.created", group.id, now, directory.new_id())
         return _shown(db, call, group, with_members=with_members)
@@ -81,7 +81,7 @@ def patch(
     def work(db: Db) -> dict[str, Any]:
         group = _to_change(db, call, group_id)
         about_members, others = split(operations, _MEMBERS.name)
-        patched = apply(GROUP, to_group(group, None, call.base), others, call.tolerance)
+        patched = apply(directory.types.group, to_group(group, None, call.base), others, call.tolerance)
         wanted = _with(group, call, patched)
         counts = [_change_members(db, call, group, operation) for operation in about_members]
         return _finish(directory, db, call, group, wanted, touched=any(counts), with_members=with_members)
@@ -144,7 +144,7 @@ def _finish(
     if wanted != group:
         if wanted.display_name != group.display_name:
             _check_name(db, call, wanted.display_name, group.id)
-        group = _store(db, call, changed(wanted, version=group.version + 1, modified=now), group)
+        group = _store(directory, db, call, changed(wanted, version=group.version + 1, modified=now), group)
     elif touched:
         group = groups.touch(db, call.workspace_id, group, now)
     else:
@@ -153,8 +153,8 @@ def _finish(
     return _shown(db, call, group, with_members=with_members)
 
 
-def _store(db: Db, call: Call, group: Group, previous: Group | None) -> Group:
-    search = comparable(GROUP, to_group(group, None, call.base))
+def _store(directory: Directory, db: Db, call: Call, group: Group, previous: Group | None) -> Group:
+    search = comparable(directory.types.group, to_group(group, None, call.base))
     groups.save(db, call.workspace_id, group, previous, searchable(search))
     return group
 

@@ -1,9 +1,10 @@
-"""Lists through the one door: filter, sort and page over contacts or groups (RFC 7644 §3.4.2)."""
+"""Lists through the one door: filter, sort and page over contacts and groups (RFC 7644 §3.4.2, RFC 9865)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Table, func, select
 from sqlalchemy import Connection as Db
@@ -13,69 +14,141 @@ from scim_server.directory.contacts import Call
 from scim_server.domain.roles import Permission
 from scim_server.mapping import to_group, to_user
 from scim_server.scim.filter import Filter
-from scim_server.scim.schema import Target
+from scim_server.scim.paging import Position
+from scim_server.scim.schema import GROUP, USER, Target
 from scim_server.storage import contacts, groups, tables
 from scim_server.storage.db import reading
-from scim_server.storage.query import compile_filter, order_by
+from scim_server.storage.pages import Order, order_of
+from scim_server.storage.query import compile_filter
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for: `start` counts from 1, `count` is the page's size, 0 for the total alone."""
+    """What is looked for: `count` is the page's size, 0 for the total alone.
+
+    A page begins at the place `start` (from 1), or, `by_cursor`, beyond `position` (None: at the first resource).
+    `whole`: also what a list without a filter leaves out.
+    """
 
     filter: Filter | None = None
     sort_by: Target | None = None
     descending: bool = False
     start: int = 1
     count: int = 100
+    by_cursor: bool = False
+    position: Position | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of complete resources and how many there are in all."""
+    """One page of complete resources and how many there are in all; `next` and `previous` where a cursor leads on."""
 
     total: int
     resources: list[dict[str, Any]]
+    next: Position | None = None
+    previous: Position | None = None
 
 
-def users(directory: Directory, call: Call, query: Query, *, with_groups: bool = True) -> Page:
-    """The Users that `query` finds. Without a filter archived ones are left out (lifecycle.md D5)."""
-    call.actor.require(Permission.CONTACTS_VIEW)
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What differs between the resource types; `shown` makes complete resources of rows."""
+
+    table: Table
+    rows: Select[Any]
+    permission: Permission
+    shown: Callable[[Db, Call, Sequence[Any], bool], list[dict[str, Any]]]
+
+
+def find(directory: Directory, call: Call, kind: str, query: Query, *, with_others: bool = True) -> Page:
+    """The Users or Groups (`kind`) that `query` finds; `with_others`: with the groups or members they list.
+
+    Without a filter archived contacts are left out, unless the connection lists them (lifecycle.md D5).
+    """
+    call.actor.require(_KINDS[kind].permission)
     with reading(directory.engine) as db:
-        conditions = [tables.contacts.c.workspace_id == call.workspace_id]
-        if query.filter is not None:
-            conditions.append(compile_filter(db, call.workspace_id, call.base, "User", query.filter))
-        elif call.connection is None or not call.connection.settings.list_archived:
-            conditions.append(tables.contacts.c.archived.is_(False))
-        total, rows = _page(db, call, query, contacts.SELECT.where(*conditions), tables.contacts, conditions)
-        found = [contacts.contact_of(row) for row in rows]
-        ids = [contact.id for contact in found]
-        around = groups.memberships_of(db, call.workspace_id, ids) if with_groups and ids else {}
-        return Page(total, [to_user(contact, around.get(contact.id, ()), call.base) for contact in found])
+        return _find(db, call, kind, query, with_others=with_others)
 
 
-def all_groups(directory: Directory, call: Call, query: Query, *, with_members: bool = True) -> Page:
-    """The Groups that `query` finds."""
-    call.actor.require(Permission.GROUPS_VIEW)
+def find_all(
+    directory: Directory, call: Call, queries: Mapping[str, Query], start: int, count: int, *, with_others: bool = True
+) -> Page:
+    """The resources of all kinds, the Users first: the page of `count` that begins at `start` (from 1)."""
+    call.actor.require(*(kind.permission for kind in _KINDS.values()))
+    total, resources, skipped = 0, list[dict[str, Any]](), start - 1
     with reading(directory.engine) as db:
-        conditions = [tables.groups.c.workspace_id == call.workspace_id]
-        if query.filter is not None:
-            conditions.append(compile_filter(db, call.workspace_id, call.base, "Group", query.filter))
-        total, rows = _page(db, call, query, groups.SELECT.where(*conditions), tables.groups, conditions)
-        found = [groups.group_of(row) for row in rows]
-        inside = groups.members_of(db, call.workspace_id, [g.id for g in found]) if with_members and found else {}
-        return Page(total, [to_group(group, inside.get(group.id), call.base) for group in found])
+        for kind, query in queries.items():
+            page = replace(query, start=skipped + 1, count=count - len(resources))
+            found = _find(db, call, kind, page, with_others=with_others)
+            total += found.total
+            resources += found.resources
+            skipped = max(0, skipped - found.total)
+    return Page(total, resources)
 
 
-def _page(
-    db: Db, call: Call, query: Query, rows: Select[Any], table: Table, conditions: list[Any]
-) -> tuple[int, list[Any]]:
-    total = db.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
-    if query.count == 0 or query.start > total:
-        return total, []
-    order: list[ColumnElement[Any]] = [table.c.id]
-    if query.sort_by is not None:
-        kind = "User" if table is tables.contacts else "Group"
-        order = order_by(db, call.base, kind, query.sort_by, descending=query.descending)
-    page = rows.order_by(*order).limit(query.count).offset(query.start - 1)
-    return total, list(db.execute(page))
+def _find(db: Db, call: Call, name: str, query: Query, *, with_others: bool) -> Page:
+    kind = _KINDS[name]
+    conditions: list[ColumnElement[bool]] = [kind.table.c.workspace_id == call.workspace_id]
+    if query.filter is not None:
+        conditions.append(compile_filter(db, call.workspace_id, call.base, name, query.filter))
+    elif name == USER.name and not query.whole and not _lists_archived(call):
+        conditions.append(tables.contacts.c.archived.is_(False))
+    total = db.scalar(select(func.count()).select_from(kind.table).where(*conditions)) or 0
+    if query.count == 0 or (query.start > total and not query.by_cursor):
+        return Page(total, [])
+    back = query.position is not None and query.position.back
+    order = order_of(db, call.base, name, kind.table, query.sort_by, descending=query.descending, back=back)
+    rows = _rows(db, query, kind.rows.where(*conditions), order)
+    more = query.by_cursor and len(rows) > query.count
+    rows = rows[: query.count]
+    if back:
+        rows.reverse()
+    page = Page(total, kind.shown(db, call, rows, with_others))
+    return _with_cursors(page, rows, query, more=more, back=back) if query.by_cursor and rows else page
+
+
+def _lists_archived(call: Call) -> bool:
+    return call.connection is not None and call.connection.settings.list_archived
+
+
+def _rows(db: Db, query: Query, rows: Select[Any], order: Order) -> list[Any]:
+    """The page's rows; by cursor one more, which tells whether the page is the last one."""
+    if order.key is not None:
+        rows = rows.add_columns(order.key.label("sort_value"))
+    rows = rows.order_by(*order.columns())
+    if not query.by_cursor:
+        return list(db.execute(rows.limit(query.count).offset(query.start - 1)))
+    if query.position is not None:
+        rows = rows.where(order.beyond(query.position))
+    return list(db.execute(rows.limit(query.count + 1)))
+
+
+def _with_cursors(page: Page, rows: Sequence[Any], query: Query, *, more: bool, back: bool) -> Page:
+    after, before = (True, more) if back else (more, query.position is not None)
+    return replace(
+        page,
+        next=_position(rows[-1], back=False) if after else None,
+        previous=_position(rows[0], back=True) if before else None,
+    )
+
+
+def _position(row: Any, *, back: bool) -> Position:
+    return Position(row.id, getattr(row, "sort_value", None), back)
+
+
+def _users(db: Db, call: Call, rows: Sequence[Any], with_groups: bool) -> list[dict[str, Any]]:
+    ids = [row.id for row in rows]
+    around = groups.memberships_of(db, call.workspace_id, ids) if with_groups and ids else {}
+    return [to_user(contacts.contact_of(row), around.get(row.id, ()), call.base) for row in rows]
+
+
+def _groups(db: Db, call: Call, rows: Sequence[Any], with_members: bool) -> list[dict[str, Any]]:
+    ids = [row.id for row in rows]
+    inside = groups.members_of(db, call.workspace_id, ids) if with_members and ids else {}
+    return [to_group(groups.group_of(row), inside.get(row.id), call.base) for row in rows]
+
+
+_KINDS: Final[Mapping[str, _Kind]] = {
+    USER.name: _Kind(tables.contacts, contacts.SELECT, Permission.CONTACTS_VIEW, _users),
+    GROUP.name: _Kind(tables.groups, groups.SELECT, Permission.GROUPS_VIEW, _groups),
+}

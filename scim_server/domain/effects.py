@@ -67,6 +67,7 @@ def blank(context: Context) -> Contact:
         external_id=draft.external_id,
         connection_id=draft.connection_id,
         profile=draft.profile,
+        password=draft.password,
         created=context.now,
         modified=context.now,
         version=0,
@@ -105,6 +106,7 @@ def _edited(contact: Contact, context: Context) -> Contact:
         external_id=draft.external_id,
         connection_id=draft.connection_id,
         profile=draft.profile,
+        password=draft.password,
     )
 
 
@@ -197,6 +199,6 @@ def _facts(contact: Contact | None) -> dict[str, Fact]:
 
 def _changed_attributes(before: Contact, after: Contact) -> tuple[str, ...]:
     """Names of what an edit changed, role aside: that is a fact."""
-    names = [name for name in ("user_name", "external_id") if getattr(before, name) != getattr(after, name)]
+    names = [name for name in ("user_name", "external_id", "password") if getattr(before, name) != getattr(after, name)]
     keys = sorted({*before.profile, *after.profile})
     return (*names, *(key for key in keys if before.profile.get(key) != after.profile.get(key)))

@@ -21,7 +21,7 @@ class Contact:
     """A person's record in a workspace.
 
     `licence` is the type of the seat it holds, or will ask for; `profile` is everything else about the person and
-    opaque here. The same id in all states (law 7).
+    opaque here; `password` is a hash. The same id in all states (law 7).
     """
 
     id: str
@@ -38,6 +38,7 @@ class Contact:
     external_id: str | None = None
     connection_id: str | None = None
     profile: Mapping[str, Any] = field(default_factory=dict)
+    password: str | None = None
     created: datetime
     modified: datetime
     version: int = 1
@@ -67,6 +68,7 @@ class Draft:
     external_id: str | None = None
     connection_id: str | None = None
     profile: Mapping[str, Any] = field(default_factory=dict)
+    password: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,4 +120,5 @@ def draft_of(contact: Contact) -> Draft:
         external_id=contact.external_id,
         connection_id=contact.connection_id,
         profile=contact.profile,
+        password=contact.password,
     )

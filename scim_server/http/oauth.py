@@ -11,7 +11,7 @@ from authlib.oauth2.rfc6750 import BearerTokenValidator, InvalidTokenError
 from scim_server.directory import Directory
 from scim_server.scim.errors import ScimError
 from scim_server.storage import access
-from scim_server.storage.db import reading, writing
+from scim_server.storage.db import writing
 
 REALM = "scim"
 
@@ -24,8 +24,7 @@ class _Validator(BearerTokenValidator):  # type: ignore[misc]  # Authlib has no 
         self._directory = directory
 
     def authenticate_token(self, token_string: str) -> access.Grant | None:
-        with reading(self._directory.engine) as db:
-            return access.grant_of(db, token_string, self._directory.now())
+        return access.grant_of(self._directory.engine, token_string, self._directory.now())
 
     def validate_token(self, token: access.Grant | None, scopes: Any, request: Any, **_: Any) -> None:
         if token is None:

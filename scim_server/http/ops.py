@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from scim_server.directory import Directory
-from scim_server.storage.db import reading
+from scim_server.storage.db import Busy, reading
 
 
 def mount(app: Flask, directory: Directory) -> None:
@@ -20,7 +20,7 @@ def mount(app: Flask, directory: Directory) -> None:
         try:
             with reading(directory.engine) as db:
                 db.execute(text("SELECT 1"))
-        except SQLAlchemyError:
+        except (SQLAlchemyError, Busy):
             return FlaskResponse("The database doesn't answer.\n", status=503, mimetype="text/plain")
         return FlaskResponse("ok\n", mimetype="text/plain")
 

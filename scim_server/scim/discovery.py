@@ -6,10 +6,11 @@ Every statement is derived from what the rest of `scim/` does. Must not know req
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from scim_server.scim.errors import ScimError
-from scim_server.scim.schema import RESOURCE_TYPES, ResourceType
+from scim_server.scim.schema import ResourceType, ResourceTypes
 
 _CONFIG_URN: Final = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 _TYPE_URN: Final = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
@@ -17,19 +18,38 @@ _TYPE_URN: Final = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
 Document = Mapping[str, Any]
 
 
-def service_provider_config(base: str, *, most_results: int, largest_body: int) -> Document:
-    """The server's capabilities (RFC 7643 §5). `largest_body` is in bytes.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server accepts at most: bytes in a body, operations in a bulk request, resources on a page.
 
-    Bulk isn't offered, yet its limits are positive numbers, as clients take them for batch sizes regardless.
+    `page` is a page's size when nobody says; `cursor_seconds` is how long a cursor is valid.
     """
+
+    body: int = 5 * 1024 * 1024
+    operations: int = 1000
+    page: int = 100
+    most: int = 1000
+    cursor_seconds: int = 3600
+
+
+def service_provider_config(base: str, limits: Limits) -> Document:
+    """The server's capabilities (RFC 7643 §5, RFC 9865 §4)."""
     return {
         "schemas": [_CONFIG_URN],
         "patch": {"supported": True},
-        "bulk": {"supported": False, "maxOperations": 1000, "maxPayloadSize": largest_body},
-        "filter": {"supported": True, "maxResults": most_results},
-        "changePassword": {"supported": False},
+        "bulk": {"supported": True, "maxOperations": limits.operations, "maxPayloadSize": limits.body},
+        "filter": {"supported": True, "maxResults": limits.most},
+        "changePassword": {"supported": True},
         "sort": {"supported": True},
         "etag": {"supported": True},
+        "pagination": {
+            "cursor": True,
+            "index": True,
+            "defaultPaginationMethod": "index",
+            "defaultPageSize": limits.page,
+            "maxPageSize": limits.most,
+            "cursorTimeout": limits.cursor_seconds,
+        },
         "authenticationSchemes": [
             {
                 "type": "oauthbearertoken",
@@ -43,14 +63,14 @@ def service_provider_config(base: str, *, most_results: int, largest_body: int) 
     }
 
 
-def resource_types(base: str) -> Sequence[Document]:
+def resource_types(types: ResourceTypes, base: str) -> Sequence[Document]:
     """The resource types (RFC 7643 §6)."""
-    return [_resource_type(each, base) for each in RESOURCE_TYPES]
+    return [_resource_type(each, base) for each in types]
 
 
-def resource_type(base: str, name: str) -> Document:
+def resource_type(types: ResourceTypes, base: str, name: str) -> Document:
     """One resource type by its name. Raises ScimError notFound."""
-    for each in RESOURCE_TYPES:
+    for each in types:
         if each.name == name:
             return _resource_type(each, base)
     raise ScimError("notFound", f"There is no resource type {name[:64]!r}.")
@@ -69,14 +89,14 @@ def _resource_type(each: ResourceType, base: str) -> Document:
     }
 
 
-def schemas(base: str) -> Sequence[Document]:
+def schemas(types: ResourceTypes, base: str) -> Sequence[Document]:
     """The schema documents of all resource types (RFC 7643 §7)."""
-    return [_schema(document, base) for each in RESOURCE_TYPES for document in each.documents]
+    return [_schema(document, base) for each in types for document in each.documents]
 
 
-def schema(base: str, urn: str) -> Document:
+def schema(types: ResourceTypes, base: str, urn: str) -> Document:
     """One schema document by its URN, in any case. Raises ScimError notFound."""
-    for each in RESOURCE_TYPES:
+    for each in types:
         for document in each.documents:
             if document["id"].lower() == urn.lower():
                 return _schema(document, base)

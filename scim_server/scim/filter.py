@@ -12,74 +12,49 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
+from scim_server.scim.dates import normal_date
 from scim_server.scim.errors import ScimError, syntax_error
+from scim_server.scim.filter_tree import (
+    And,
+    Compare,
+    Filter,
+    Not,
+    Or,
+    Path,
+    Present,
+    Value,
+    ValuePath,
+    print_filter,
+)
 from scim_server.scim.schema import ResourceType, Target, fold
 
-Value: TypeAlias = str | bool | int | Decimal | None
+__all__ = [
+    "FILTER_TOLERANCES",
+    "OPERATORS",
+    "OPERATORS_OF",
+    "PATH_TOLERANCES",
+    "And",
+    "Compare",
+    "Filter",
+    "Limits",
+    "Not",
+    "Or",
+    "Path",
+    "Present",
+    "Value",
+    "ValuePath",
+    "normal_date",
+    "parse_filter",
+    "parse_path",
+    "print_filter",
+    "value_target",
+]
+
 _Rule = TypeVar("_Rule")
-Filter: TypeAlias = "Compare | Present | Not | And | Or | ValuePath"
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """`target op value`; `op` is lower case, `value` has the type of the target's leaf and is folded, or is None."""
-
-    target: Target
-    op: str
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Present:
-    """`target pr`."""
-
-    target: Target
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """`not (term)`."""
-
-    term: Filter
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    """All of two or more terms."""
-
-    terms: tuple[Filter, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    """Any of two or more terms."""
-
-    terms: tuple[Filter, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ValuePath:
-    """`target[term]`: one value satisfies the whole term.
-
-    The targets inside carry the same extension and attribute, with `sub` set. The values of an attribute without
-    sub-attributes are called `value` in the text, and their inner targets have no `sub`.
-    """
-
-    target: Target
-    term: Filter
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """What a PATCH operation points at: `target`, narrowed to the values that satisfy `term` where there is one."""
-
-    target: Target
-    term: Filter | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +75,7 @@ FILTER_TOLERANCES: Final = frozenset(
         "filter-email-alias",  # email.value eq "x"
     }
 )
+PATH_TOLERANCES: Final = FILTER_TOLERANCES | {"bare-extension-attributes"}  # manager, as a path
 _LIMITS: Final = Limits()
 
 OPERATORS: Final = frozenset({"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"})
@@ -131,11 +107,6 @@ _MOST_EXPONENT: Final = 308
 _UNSOUND: Final = re.compile(r"[\x00\ud800-\udfff]")
 _JSON: Final = json.JSONDecoder()
 
-_DATE: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:(24:00:00(?:\.0+)?)|[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?)"
-    r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))?"
-)
-
 
 def parse_filter(
     resource_type: ResourceType, text: str, *, tolerance: frozenset[str] = FILTER_TOLERANCES, limits: Limits = _LIMITS
@@ -149,7 +120,7 @@ def parse_filter(
 
 
 def parse_path(
-    resource_type: ResourceType, text: str, *, tolerance: frozenset[str] = FILTER_TOLERANCES, limits: Limits = _LIMITS
+    resource_type: ResourceType, text: str, *, tolerance: frozenset[str] = PATH_TOLERANCES, limits: Limits = _LIMITS
 ) -> Path:
     """The target of a PATCH operation (RFC 7644 §3.5.2, figure 7), or an extension's bare URN.
 
@@ -171,61 +142,12 @@ def value_target(target: Target) -> Target | None:
     return replace(target, sub=value) if value else target if target.leaf.type != "complex" else None
 
 
-def normal_date(text: str) -> str:
-    """An xsd:dateTime as UTC text `YYYY-MM-DDTHH:MM:SS.ffffffZ`; without an offset it is taken as UTC.
-
-    Digits beyond microseconds are cut. Raises ValueError where `text` is no such date (RFC 7643 §2.3.5).
-    """
-    match = _DATE.fullmatch(text)
-    if match is None:
-        raise ValueError(f"not a dateTime: {text[:40]!r}")
-    end_of_day = bool(match[1])  # XML Schema writes it as 24:00:00
-    moment = datetime.fromisoformat(text.replace("T24", "T00") if end_of_day else text)
-    try:
-        moment = moment.replace(tzinfo=moment.tzinfo or UTC) + timedelta(days=end_of_day)
-        return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
-    except OverflowError as error:
-        raise ValueError("the dateTime is out of range") from error
-
-
-def print_filter(filter: Filter) -> str:
-    """Canonical text that parses to the same tree; names of extensions are qualified with their URN."""
-    return _print(filter, str)
-
-
-def _print(filter: Filter, name: Callable[[Target], str]) -> str:
-    match filter:
-        case Compare(target, op, value):
-            return f"{name(target)} {op} {_print_value(value)}"
-        case Present(target):
-            return f"{name(target)} pr"
-        case Not(term):
-            return f"not ({_print(term, name)})"
-        case And(terms):
-            return " and ".join(_operand(term, name, (And, Or)) for term in terms)
-        case Or(terms):
-            return " or ".join(_operand(term, name, (Or,)) for term in terms)
-    return f"{filter.target}[{_print(filter.term, lambda inner: inner.sub.name if inner.sub else 'value')}]"
-
-
-def _operand(filter: Filter, name: Callable[[Target], str], grouped: tuple[type, ...]) -> str:
-    text = _print(filter, name)
-    return f"({text})" if isinstance(filter, grouped) else text
-
-
-def _print_value(value: Value) -> str:
-    if isinstance(value, Decimal):
-        # a fraction or an exponent is what makes a number read as a Decimal again
-        text = str(value)
-        return text if "." in text or "E" in text else f"{text}E0"
-    return json.dumps(value, ensure_ascii=False)
-
-
 @dataclass(slots=True)
 class _Parser:
     """A reader of one text: `position` is where it stands, `kind` the error that a fault there is.
 
-    White space may be left out beside a bracket and nowhere else. `parent` is the attribute whose brackets we are in.
+    White space may be left out beside a bracket and nowhere else. `parent` is the attribute whose brackets we are in,
+    `written` the string value that was read last.
     """
 
     resource_type: ResourceType
@@ -237,6 +159,7 @@ class _Parser:
     depth: int = 0
     terms: int = 0
     parent: Target | None = None
+    written: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.text) > self.limits.length:
@@ -335,7 +258,9 @@ class _Parser:
             raise self.fault(f"'{target}' has sub-attributes: name the one to compare", start)
         if op not in OPERATORS_OF.get(compared.leaf.type, ()):
             raise self.fault(f"'{op}' can't be used with '{compared}', which is a {compared.leaf.type}", start)
-        return Compare(compared, op, self.compared_value(compared, op))
+        self.written = None
+        value = self.compared_value(compared, op)
+        return Compare(compared, op, value, self.written)
 
     def compared_value(self, target: Target, op: str) -> Value:
         """SP compValue; compValue = false / null / true / number / string."""
@@ -391,6 +316,7 @@ class _Parser:
         if _UNSOUND.search(text):  # by an escape
             raise self.fault("The string contains a NUL or a lone surrogate", start)
         if leaf.type in _TEXTUAL:
+            self.written = text
             return fold(leaf, text)
         if leaf.type == "boolean" and "filter-boolean-strings" in self.tolerance and text.lower() in ("true", "false"):
             return text.lower() == "true"
@@ -419,8 +345,8 @@ class _Parser:
         return target
 
     def resolve(self, name: str) -> Target | None:
-        bare = "filter-bare-extension-attributes" in self.tolerance
-        target = self.resource_type.resolve(name, bare_extensions=bare)
+        row = "bare-extension-attributes" if self.kind == "invalidPath" else "filter-bare-extension-attributes"
+        target = self.resource_type.resolve(name, bare_extensions=row in self.tolerance)
         if target is None and self.kind == "invalidFilter" and "filter-email-alias" in self.tolerance:
             head, dot, tail = name.partition(".")
             if head.lower() == "email":

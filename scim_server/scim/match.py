@@ -12,7 +12,8 @@ from functools import partial
 from operator import contains, eq, ge, gt, le, lt, ne
 from typing import Any, Final, TypeAlias
 
-from scim_server.scim.filter import And, Compare, Filter, Not, Or, Present, normal_date
+from scim_server.scim.dates import normal_date
+from scim_server.scim.filter_tree import And, Compare, Filter, Not, Or, Present
 from scim_server.scim.schema import Attribute, ResourceType, Target, fold
 
 Values: TypeAlias = Callable[[Target], list[Any]]

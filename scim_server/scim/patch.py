@@ -6,23 +6,28 @@ Must not know how resources are stored; whether the outcome differs from the inp
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from scim_server.scim.errors import ScimError
-from scim_server.scim.filter import And, Compare, Filter, Path, parse_path
+from scim_server.scim.filter import parse_path
+from scim_server.scim.filter_tree import And, Compare, Filter, Path
 from scim_server.scim.match import matches_element
 from scim_server.scim.schema import Attribute, ResourceType, Target
 from scim_server.scim.values import (
     Resource,
     check_required,
+    element_key,
+    read_complex,
+    read_extension,
     read_single,
     read_subs,
     read_value,
     resolve_key,
-    same_element,
+    set_each,
     writable,
 )
 
@@ -76,7 +81,7 @@ def _read_operation(resource_type: ResourceType, row: Any, number: int, toleranc
     op = folded.get("op")
     name = op.lower() if isinstance(op, str) and "operation-case" in tolerance else op
     if name not in _OPS:
-        raise ScimError("invalidSyntax", f"Operation {number}: 'op' must be add, replace or remove, not {op!r}.")
+        raise ScimError("invalidSyntax", f"Operation {number}: 'op' must be add, replace or remove.")
     path, value = folded.get("path"), folded.get("value")
     if path is None or path == "":
         return _without_path(resource_type, name, value, number, tolerance)
@@ -109,7 +114,7 @@ def _without_path(
     for key, inner in value.items():
         if key.lower() in _IGNORED_KEYS:
             continue
-        if "[" in key:
+        if "[" in key and "dotted-keys" in tolerance:
             path = _parse(resource_type, key, tolerance)
         else:
             target = resolve_key(resource_type, key, tolerance)
@@ -131,7 +136,7 @@ def apply(
     for operation in operations:
         target = operation.path.target
         if target.attribute is None:
-            _apply_extension(resource_type, patched, operation, tolerance)
+            _apply_extension(resource_type, patched, target.extension or "", operation, tolerance)
         elif writable(target):
             _apply_one(patched, operation, target.attribute, tolerance)
             if operation.op == "remove":
@@ -143,17 +148,12 @@ def apply(
 
 
 def _apply_extension(
-    resource_type: ResourceType, resource: Resource, operation: Operation, tolerance: frozenset[str]
+    resource_type: ResourceType, resource: Resource, urn: str, operation: Operation, tolerance: frozenset[str]
 ) -> None:
-    urn = operation.path.target.extension
-    if urn is None:
-        raise ScimError("invalidPath", "The path names a schema, not an attribute.")
     if operation.op == "remove" or operation.value is None:
         _drop_extension(resource_type, resource, urn)
         return
-    if not isinstance(operation.value, dict):
-        raise ScimError("invalidValue", f"{urn} must be a JSON object.")
-    for key, inner in operation.value.items():
+    for key, inner in read_extension(urn, operation.value).items():
         target = resolve_key(resource_type, f"{urn}:{key}", tolerance)
         if target is not None and target.attribute is not None and writable(target):
             _apply_one(resource, Operation(operation.op, Path(target, None), inner), target.attribute, tolerance)
@@ -173,11 +173,10 @@ def _apply_one(resource: Resource, operation: Operation, attribute: Attribute, t
     target = operation.path.target
     holder = resource if target.extension is None else resource.setdefault(target.extension, {})
     before = holder.get(attribute.name)
-    kept = deepcopy(before)
     after = _change(attribute, before, operation, tolerance)
     if attribute.has_primary and after:
-        _settle_primary(kept or [], after)
-    _check_immutable(target.leaf, str(target), kept, after)
+        after = _with_one_primary(before or [], after)
+    _check_immutable(attribute, str(target), before, after)
     if after in (None, [], {}):
         holder.pop(attribute.name, None)
     else:
@@ -192,16 +191,14 @@ def _check_immutable(leaf: Attribute, path: str, before: Any, after: Any) -> Non
         raise ScimError("mutability", f"{path} is immutable and already has a value.")
 
 
-def _settle_primary(before: list[Any], after: list[Any]) -> None:
-    """Leave at most one primary: the one this operation set (RFC 7644 §3.5.2)."""
-    primaries = [element for element in after if isinstance(element, dict) and element.get("primary") is True]
-    if len(primaries) < 2:
-        return
-    new = [element for element in primaries if element not in before]
-    winner = (new or primaries)[-1]
-    for element in primaries:
-        if element is not winner:
-            element["primary"] = False
+def _with_one_primary(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
+    """`after` with at most one primary: the one this operation set (RFC 7644 §3.5.2)."""
+    old = [element for element in before if element.get("primary") is True]
+    primaries = [element for element in after if element.get("primary") is True]
+    winner = next((element for element in reversed(primaries) if element not in old), None)
+    if winner is None or len(primaries) == 1:
+        return list(after)
+    return [one if one is winner or one.get("primary") is not True else {**one, "primary": False} for one in after]
 
 
 def _change(attribute: Attribute, current: Any, operation: Operation, tolerance: frozenset[str]) -> Any:
@@ -234,14 +231,11 @@ def _remove(attribute: Attribute, current: Any, operation: Operation, tolerance:
     if not attribute.multi_valued or operation.value is None or "remove-listed-values" not in tolerance:
         return None
     listed = read_value(attribute, operation.value, tolerance, str(operation.path.target)) or []
-    return [element for element in current or [] if not any(_names(attribute, element, one) for one in listed)]
-
-
-def _names(attribute: Attribute, element: Any, listed: Any) -> bool:
-    """Whether a listed value means `element`: by `value` alone where the listed one gives no type."""
-    if isinstance(element, dict) and isinstance(listed, dict) and "value" in listed and "type" not in listed:
-        return bool(same_element(attribute, {"value": element.get("value")}, {"value": listed["value"]}))
-    return same_element(attribute, element, listed)
+    exactly, loosely = partial(element_key, attribute), partial(element_key, attribute, by=("value",))
+    exact = {exactly(one) for one in listed}
+    # a listed value without a type means every element with that value
+    loose = {loosely(one) for one in listed if isinstance(one, dict) and "type" not in one}
+    return [one for one in current or [] if exactly(one) not in exact and loosely(one) not in loose]
 
 
 _CHANGES: Final[Mapping[str, Callable[[Attribute, Any, Operation, frozenset[str]], Any]]] = {
@@ -251,16 +245,14 @@ _CHANGES: Final[Mapping[str, Callable[[Attribute, Any, Operation, frozenset[str]
 }
 
 
-def _append(attribute: Attribute, current: list[Any], added: list[Any]) -> list[Any]:
+def _append(attribute: Attribute, current: Sequence[Any], added: Sequence[Any]) -> list[Any]:
     """`current` with the added elements; one that is there already is completed, not repeated (RFC 7644 §3.5.2.1)."""
-    result = list(current)
-    for element in added:
-        known = next((one for one in result if same_element(attribute, one, element)), None)
-        if known is None:
-            result.append(element)
-        elif isinstance(known, dict):
-            known.update(element)
-    return result
+    result: dict[Hashable, Any] = {}
+    for element in (*current, *added):
+        key = element_key(attribute, element)
+        known = result.get(key)
+        result[key] = {**known, **element} if isinstance(known, dict) else element
+    return list(result.values())
 
 
 def _merge(attribute: Attribute, current: Any, raw: Any, tolerance: frozenset[str], path: str) -> Any:
@@ -269,38 +261,31 @@ def _merge(attribute: Attribute, current: Any, raw: Any, tolerance: frozenset[st
         raw = raw[0]
     if raw is None or raw == [] or (raw == "" and "empty-string-clears" in tolerance):
         return None
-    merged = dict(current or {})
-    for name, value in read_subs(attribute, raw, tolerance, path).items():
-        _set(merged, name, value)
-    return merged
-
-
-def _set(element: dict[str, Any], name: str, value: Any) -> None:
-    if value is None:
-        element.pop(name, None)
-    else:
-        element[name] = value
+    merged = {**(current or {}), **read_subs(attribute, raw, tolerance, path)}
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 def _change_sub(
     attribute: Attribute, current: Any, operation: Operation, sub: Attribute, tolerance: frozenset[str]
 ) -> Any:
     """`attr.sub`: the sub-attribute of the complex value, or of every element of a multi-valued attribute."""
-    value = _sub_value(sub, operation, tolerance)
-    if not attribute.multi_valued:
-        merged = dict(current or {})
-        _set(merged, sub.name, value)
-        return merged
-    elements = current or ([] if value is None else [{}])
-    for element in elements:
-        _set(element, sub.name, value)
-    return [element for element in elements if element]
+    elements: list[dict[str, Any]] = (current or [{}]) if attribute.multi_valued else [current or {}]
+    changed = _set_subs(elements, range(len(elements)), operation, sub, tolerance)
+    return _append(attribute, (), changed) if attribute.multi_valued else next(iter(changed), None)
 
 
-def _sub_value(sub: Attribute, operation: Operation, tolerance: frozenset[str]) -> Any:
-    if operation.op == "remove":
-        return None
-    return read_value(sub, operation.value, tolerance, str(operation.path.target))
+def _set_subs(
+    elements: Sequence[Mapping[str, Any]],
+    places: Sequence[int],
+    operation: Operation,
+    sub: Attribute,
+    tolerance: frozenset[str],
+) -> list[dict[str, Any]]:
+    path = str(operation.path.target)
+    value = None if operation.op == "remove" else read_value(sub, operation.value, tolerance, path)
+    for place in places:
+        _check_immutable(sub, path, elements[place].get(sub.name), value)
+    return set_each(elements, places, sub, value)
 
 
 def _change_selected(
@@ -317,37 +302,42 @@ def _change_selected(
             raise ScimError("noTarget", f"No value of {attribute.name} matches the filter in the path.")
         if operation.op == "remove":
             return current
-        elements.append(_element_from(attribute, term))
+        elements.append(_element_from(Target(target.extension, attribute), term, tolerance))
         chosen = [len(elements) - 1]
-    for place in chosen:
-        elements[place] = _change_element(attribute, elements[place], operation, tolerance)
-    return [element for element in elements if element not in (None, {})]
+    if target.sub is not None:
+        elements = list(_set_subs(elements, chosen, operation, target.sub, tolerance))
+    else:
+        for place in chosen:
+            elements[place] = _change_element(attribute, elements[place], operation, tolerance)
+    # what was told apart may have become the same value
+    return _append(attribute, (), [element for element in elements if element not in (None, {})])
 
 
 def _change_element(attribute: Attribute, element: Any, operation: Operation, tolerance: frozenset[str]) -> Any:
-    sub = operation.path.target.sub
-    path = str(operation.path.target)
-    if sub is not None:
-        changed = dict(element)
-        _set(changed, sub.name, _sub_value(sub, operation, tolerance))
-        return changed
     if operation.op == "remove":
         return None
-    if attribute.type == "complex" and (operation.op == "add" or "complex-merge" in tolerance):
-        return _merge(attribute, element, operation.value, tolerance, path)
-    return read_single(attribute, operation.value, tolerance, path)
+    path = str(operation.path.target)
+    if attribute.type != "complex":
+        return read_single(attribute, operation.value, tolerance, path)
+    merged = operation.op == "add" or "complex-merge" in tolerance
+    read = partial(_merge, attribute, element) if merged else partial(read_single, attribute)
+    changed = read(operation.value, tolerance, path)
+    for sub in attribute.sub.values():
+        _check_immutable(sub, path, element.get(sub.name), (changed or element).get(sub.name))
+    return changed
 
 
-def _element_from(attribute: Attribute, term: Filter) -> Any:
+def _element_from(target: Target, term: Filter, tolerance: frozenset[str]) -> Any:
     """A new element that satisfies the filter's eq terms: `emails[type eq "work"]` makes {"type": "work"}."""
+    attribute = target.leaf
     if not attribute.sub:
         return None
     element: dict[str, Any] = {}
     for part in term.terms if isinstance(term, And) else (term,):
-        if not isinstance(part, Compare) or part.op != "eq" or part.value is None or part.target.sub is None:
+        if not isinstance(part, Compare) or part.op != "eq" or part.value is None:
             raise ScimError("noTarget", f"No value of {attribute.name} matches the filter in the path.")
-        element[part.target.sub.name] = part.value
-    return element
+        element[part.target.leaf.name] = part.value if part.written is None else part.written
+    return read_complex(attribute, element, tolerance, str(target)) or {}
 
 
 def split(operations: Sequence[Operation], name: str) -> tuple[list[Operation], list[Operation]]:

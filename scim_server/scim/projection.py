@@ -65,25 +65,38 @@ def _names(resource_type: ResourceType, names: Sequence[str], tolerance: frozens
 
 def _note(resource_type: ResourceType, result: Names, target: Target) -> None:
     group = result.setdefault(target.extension, {})
-    if target.attribute is None and target.extension is not None:
-        for attribute in resource_type.extensions[target.extension].values():
+    if target.attribute is None:
+        for attribute in resource_type.extensions[target.extension or ""].values():
             group[attribute.name] = None
-    elif target.attribute is not None:
-        known = group.get(target.attribute.name, set())
-        if target.sub is None or known is None:
-            group[target.attribute.name] = None
-        else:
-            group[target.attribute.name] = {*known, target.sub.name}
+        return
+    known = group.get(target.attribute.name, set())
+    if target.sub is None or known is None:
+        group[target.attribute.name] = None
+    else:
+        group[target.attribute.name] = {*known, target.sub.name}
 
 
 def project(resource_type: ResourceType, resource: Mapping[str, Any], projection: Projection) -> dict[str, Any]:
     """`resource` reduced to what `projection` and each attribute's `returned` allow; `id` and `schemas` always stay."""
+    if projection.everything and _is_all_shown(resource_type, resource):
+        return dict(resource)
     result = _project_level(resource_type.attributes, resource, projection, None)
     for urn, attributes in resource_type.extensions.items():
         inner = _project_level(attributes, resource.get(urn) or {}, projection, urn)
         if inner:
             result[urn] = inner
     return result
+
+
+def _is_all_shown(resource_type: ResourceType, resource: Mapping[str, Any]) -> bool:
+    """Whether nothing is to be left out of the default representation, which is mostly so.
+
+    What the schema doesn't know is left out: it may stem from an extension that is no longer offered.
+    """
+    return all(
+        names.issuperset(resource if extension is None else resource.get(extension, ()))
+        for extension, names in resource_type.shown.items()
+    )
 
 
 def _project_level(

@@ -5,8 +5,9 @@ Must not know the web framework, the database or any rule of the product.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import orjson
@@ -16,8 +17,10 @@ from scim_server.scim.filter import Filter, Limits, parse_filter
 from scim_server.scim.projection import Projection, read_projection
 from scim_server.scim.schema import GROUP, USER, ResourceType, Target
 
+SEARCH_URN: Final = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 LIST_URN: Final = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 MEDIA_TYPE: Final = "application/scim+json"
+_WHOLE: Final = re.compile(r"[+-]?[0-9]+")
 _JSON_TYPES: Final = frozenset(("", "application/scim+json", "application/json", "text/json", "*/*"))
 
 
@@ -63,8 +66,14 @@ def _routes_of(resource_type: ResourceType) -> tuple[Route, Route]:
 
 
 ROUTES: Final = (
+    Route(("Users", ".search"), {"POST": "user.search"}),
+    Route(("Groups", ".search"), {"POST": "group.search"}),
+    Route((".search",), {"POST": "root.search"}),
+    Route((), {"GET": "root.list"}),
     *_routes_of(USER),
     *_routes_of(GROUP),
+    Route(("Me",), {method: f"me.{operation}" for method, operation in _RESOURCE.items()}),
+    Route(("Bulk",), {"POST": "bulk"}),
     Route(("ServiceProviderConfig",), {"GET": "service_provider_config"}),
     Route(("ResourceTypes",), {"GET": "resource_types"}),
     Route(("ResourceTypes", "{id}"), {"GET": "resource_type"}),
@@ -75,6 +84,8 @@ ROUTES: Final = (
 
 def match_route(request: Request) -> tuple[str, str]:
     """(the operation's name, the id in the path or ""). Raises ScimError notFound, or methodNotAllowed with Allow."""
+    if any("\x00" in segment for segment in request.path):  # in no name or id, and PostgreSQL takes it in no string
+        raise ScimError("notFound", "There is no such endpoint.")
     for route in ROUTES:
         found = _match(route.path, request.path)
         if found is None:
@@ -124,13 +135,14 @@ def read_names(request: Request, resource_type: ResourceType, tolerance: frozens
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """What a list request asks for (RFC 7644 §3.4.2)."""
+    """What a list request asks for (RFC 7644 §3.4.2); `cursor` is None for paging by index (RFC 9865 §2)."""
 
     filter: Filter | None
     sort_by: Target | None
     descending: bool
     start: int
     count: int
+    cursor: str | None
     projection: Projection
 
 
@@ -154,16 +166,45 @@ def read_list(
         descending=_read_order(request),
         start=max(1, _whole(request, "startindex", 1)),
         count=min(max(0, count), pages.most),
+        cursor=_read_cursor(request),
         projection=read_names(request, resource_type, tolerance),
     )
+
+
+def _read_cursor(request: Request) -> str | None:
+    if "cursor" in request.query and request.query.get("startindex", "").strip():
+        raise ScimError("invalidValue", "Page either by cursor or by startIndex, not by both.")
+    return request.query.get("cursor")
+
+
+def read_search(request: Request, tolerance: frozenset[str]) -> Request:
+    """A POST to .search as the list request it stands for (RFC 7644 §3.4.3)."""
+    body = read_json(request)
+    if not isinstance(body, dict):
+        raise ScimError("invalidSyntax", "The body must be a SearchRequest object.")
+    schemas = body.get("schemas")
+    if "ignore-unknown-schemas" not in tolerance and (not isinstance(schemas, list) or SEARCH_URN not in schemas):
+        raise ScimError("invalidSyntax", f"'schemas' must name {SEARCH_URN}.")
+    query = {key.lower(): _parameter(key, value) for key, value in body.items() if key.lower() != "schemas"}
+    return replace(request, method="GET", query={key: value for key, value in query.items() if value is not None})
+
+
+def _parameter(name: str, value: Any) -> str | None:
+    """A member of a SearchRequest as the query parameter of that name; null is as if it weren't there."""
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ",".join(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        raise ScimError(
+            "invalidSyntax", f"{name[:64]!r} in a SearchRequest must be a string, a number or a list of names."
+        )
+    return None if value is None else str(value)
 
 
 def _whole(request: Request, name: str, default: int) -> int:
     text = request.query.get(name, "").strip()
     if not text:
         return default
-    digits = text.removeprefix("-").removeprefix("+")
-    if not (digits.isascii() and digits.isdecimal()):
+    if not _WHOLE.fullmatch(text):
         raise ScimError("invalidValue", f"{name} must be a whole number, not {text[:40]!r}.")
     return max(-1, min(int(text[:20]), 2**53))
 
@@ -216,15 +257,16 @@ def respond_resource(resource: Mapping[str, Any], shown: Mapping[str, Any], stat
     return Response(status, orjson.dumps(shown), headers)
 
 
-def respond_list(resources: Sequence[Mapping[str, Any]], total: int, start: int) -> Response:
-    """A ListResponse (RFC 7644 §3.4.2)."""
-    body = {
-        "schemas": [LIST_URN],
-        "totalResults": total,
-        "startIndex": start,
-        "itemsPerPage": len(resources),
-        "Resources": resources,
-    }
+def respond_list(
+    resources: Sequence[Mapping[str, Any]], total: int, start: int | None = None, **cursors: str | None
+) -> Response:
+    """A ListResponse (RFC 7644 §3.4.2), with `startIndex` or with the cursors that lead on (RFC 9865 §2)."""
+    body: dict[str, Any] = {"schemas": [LIST_URN], "totalResults": total}
+    if start is not None:
+        body["startIndex"] = start
+    body["itemsPerPage"] = len(resources)
+    body.update((name, cursor) for name, cursor in cursors.items() if cursor is not None)
+    body["Resources"] = resources
     return Response(200, orjson.dumps(body))
 
 

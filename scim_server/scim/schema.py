@@ -114,7 +114,7 @@ OVERRIDES: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     },
     ENTERPRISE_URN: {
         "manager.value": {"required": False},  # users arrive in any order; Entra sends null sub-attributes
-        "manager.$ref": {"required": False, "mutability": "readOnly"},  # derived from value
+        "manager.$ref": {"required": False},  # derived from value, whatever is sent
     },
     "urn:ietf:params:scim:schemas:common:2.0": {
         "meta.resourceType": {"caseExact": True},
@@ -197,8 +197,18 @@ class ResourceType:
         return {str(document["id"]): _tree(document) for document in self.documents[1:]}
 
     @cached_property
+    def shown(self) -> Mapping[str | None, frozenset[str]]:
+        """By extension (None for the core), the names that an answer may hold when nobody asks for certain ones."""
+        found: dict[str | None, set[str]] = {None: set(self.extensions), **{urn: set() for urn in self.extensions}}
+        for extension, attribute in self.all_attributes():
+            if attribute.returned not in ("never", "request"):
+                found[extension].add(attribute.name)
+        return {extension: frozenset(names) for extension, names in found.items()}
+
+    @cached_property
     def _urns(self) -> Mapping[str, str]:
-        return {urn.lower(): urn for urn in self.extensions}
+        # the longest first, as one may begin with another
+        return {urn.lower(): urn for urn in sorted(self.extensions, key=len, reverse=True)}
 
     def extension_named(self, urn: str) -> str | None:
         """The extension's URN as published, for a URN in any case; None where there is no such extension."""
@@ -214,13 +224,13 @@ class ResourceType:
         if extension is not None and not rest:
             return Target(extension, None)
         attributes = self.attributes if extension is None else self.extensions[extension]
-        head, _, tail = rest.lower().partition(".")
+        head, dot, tail = rest.lower().partition(".")
         attribute = attributes.get(head)
         if attribute is None and extension is None and bare_extensions and ":" not in rest:
             extension, attribute = self._find_bare(head)
         if attribute is None:
             return None
-        if not tail:
+        if not dot:
             return Target(extension, attribute)
         sub = attribute.sub.get(tail)
         return None if sub is None else Target(extension, attribute, sub)
@@ -234,7 +244,7 @@ class ResourceType:
             if folded == lowered:
                 return urn, ""
             # a dot after the URN instead of a colon is what old Entra jobs still send
-            if folded.startswith(lowered) and folded[len(lowered)] in ":.":
+            if folded.startswith(lowered) and folded[len(lowered)] in ":." and name[len(lowered) + 1 :]:
                 return urn, name[len(lowered) + 1 :]
         return None, name
 
@@ -327,7 +337,20 @@ USER: Final = ResourceType(
 GROUP: Final = ResourceType(
     "Group", "/Groups", "A group of contacts and groups.", (_document(scim2_models.Group, "Group", "Group"),)
 )
-RESOURCE_TYPES: Final = (USER, GROUP)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceTypes:
+    """The resource types of one server, with the extensions it was started with."""
+
+    user: ResourceType = USER
+    group: ResourceType = GROUP
+
+    def __iter__(self) -> Iterator[ResourceType]:
+        return iter((self.user, self.group))
+
+
+CORE: Final = ResourceTypes()
 
 
 def with_extension(resource_type: ResourceType, document: Mapping[str, Any]) -> ResourceType:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+import re
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from sys import float_info
 from typing import Any, Final
 
+from scim_server.scim.dates import normal_date
 from scim_server.scim.errors import ScimError
-from scim_server.scim.filter import normal_date
 from scim_server.scim.schema import Attribute, ResourceType, Target, fold
 
 Resource = dict[str, Any]
@@ -23,6 +24,11 @@ LONGEST_KEY: Final = 512
 KEYED: Final = frozenset(
     ("userName", "externalId", "displayName", "emails.value", "name.familyName", "employeeNumber", "department")
 )
+
+_DIGITS: Final = re.compile(r"-?[0-9]{1,19}")
+_UNSOUND: Final = re.compile(r"[\x00\ud800-\udfff]")
+_LARGEST_INTEGER: Final = 2**63  # what databases and other people's parsers hold
+_LARGEST_EXACT: Final = 2**53  # a larger float has lost digits that were on the wire
 
 # Assigned by the server on every resource; ignored in bodies (RFC 7643 §3.1, lifecycle.md D9).
 _SERVERS_OWN: Final = frozenset(("schemas", "id", "meta"))
@@ -38,9 +44,10 @@ def read_resource(resource_type: ResourceType, body: Any, tolerance: frozenset[s
         raise ScimError("invalidSyntax", f"The body must be a JSON object that describes a {resource_type.name}.")
     check_schemas(resource_type, body, tolerance)
     resource: Resource = {}
-    for key, raw in body.items():
-        if key.lower() not in _SERVERS_OWN:
-            _read_key(resource_type, resource, key, raw, tolerance)
+    found = _read_keys(resource_type, body, tolerance)
+    # a dotted key completes what another key gives, wherever in the body it stands
+    for target, value in sorted(found, key=lambda pair: pair[0].sub is not None):
+        put(resource, target, value)
     check_required(resource_type, resource)
     return resource
 
@@ -51,42 +58,45 @@ def check_schemas(resource_type: ResourceType, body: Mapping[str, Any], toleranc
         return
     schemas = next((value for key, value in body.items() if key.lower() == "schemas"), None)
     known = {resource_type.schema.lower(), *(urn.lower() for urn in resource_type.extensions)}
-    if not isinstance(schemas, list) or not schemas:
+    if not isinstance(schemas, list) or not schemas or not all(isinstance(urn, str) for urn in schemas):
         raise ScimError("invalidSyntax", "'schemas' must be a list that names the schemas of the resource.")
-    if resource_type.schema.lower() not in {str(urn).lower() for urn in schemas}:
+    if resource_type.schema.lower() not in {urn.lower() for urn in schemas}:
         raise ScimError("invalidSyntax", f"'schemas' must name {resource_type.schema}.")
     for urn in schemas:
-        if str(urn).lower() not in known:
-            raise ScimError("invalidSyntax", f"The schema {urn!r} doesn't belong to a {resource_type.name}.")
+        if urn.lower() not in known:
+            raise ScimError("invalidSyntax", f"The schema {urn[:128]!r} doesn't belong to a {resource_type.name}.")
 
 
-def _read_key(resource_type: ResourceType, resource: Resource, key: str, raw: Any, tolerance: frozenset[str]) -> None:
-    extension = resource_type.extension_named(key)
-    if extension is not None:
-        _read_extension(resource_type, resource, extension, raw, tolerance)
-        return
+def _read_keys(
+    resource_type: ResourceType, body: Mapping[str, Any], tolerance: frozenset[str]
+) -> Iterator[tuple[Target, Any]]:
+    for key, raw in body.items():
+        extension = resource_type.extension_named(key)
+        if extension is not None:
+            for inner_key, inner in read_extension(extension, raw).items():
+                yield from _read_key(resource_type, f"{extension}:{inner_key}", inner, tolerance)
+        elif key.lower() not in _SERVERS_OWN:
+            yield from _read_key(resource_type, key, raw, tolerance)
+
+
+def _read_key(
+    resource_type: ResourceType, key: str, raw: Any, tolerance: frozenset[str]
+) -> Iterator[tuple[Target, Any]]:
     target = resolve_key(resource_type, key, tolerance)
-    if target is None or target.attribute is None:
+    if target is None or target.attribute is None or not writable(target):
         return
     value = read_value(target.leaf, raw, tolerance, str(target))
-    if value is not None and writable(target):
-        put(resource, target, value)
+    if value is not None:
+        yield target, value
 
 
-def _read_extension(
-    resource_type: ResourceType, resource: Resource, urn: str, raw: Any, tolerance: frozenset[str]
-) -> None:
+def read_extension(urn: str, raw: Any) -> Mapping[str, Any]:
+    """The keys of an extension's object, none where it is null. Raises ScimError invalidValue for anything else."""
     if raw is None:
-        return
+        return {}
     if not isinstance(raw, dict):
         raise ScimError("invalidValue", f"{urn} must be a JSON object.")
-    for key, inner in raw.items():
-        target = resolve_key(resource_type, f"{urn}:{key}", tolerance)
-        if target is None or target.attribute is None:
-            continue
-        value = read_value(target.leaf, inner, tolerance, str(target))
-        if value is not None and writable(target):
-            put(resource, target, value)
+    return raw
 
 
 def resolve_key(resource_type: ResourceType, key: str, tolerance: frozenset[str]) -> Target | None:
@@ -95,7 +105,7 @@ def resolve_key(resource_type: ResourceType, key: str, tolerance: frozenset[str]
     if target is not None and target.sub is not None and "dotted-keys" not in tolerance:
         target = None
     if target is None and "ignore-unknown" not in tolerance:
-        raise ScimError("invalidSyntax", f"A {resource_type.name} has no attribute {key!r}.")
+        raise ScimError("invalidSyntax", f"A {resource_type.name} has no attribute {key[:128]!r}.")
     return target
 
 
@@ -109,10 +119,34 @@ def put(resource: Resource, target: Target, value: Any) -> None:
     holder = resource if target.extension is None else resource.setdefault(target.extension, {})
     if target.attribute is None:
         raise ValueError("a whole extension is not set as one value")
+    name = target.attribute.name
     if target.sub is None:
-        holder[target.attribute.name] = value
+        holder[name] = value
+    elif target.attribute.multi_valued:
+        elements = holder.get(name) or [{}]
+        holder[name] = set_each(elements, range(len(elements)), target.sub, value)
     else:
-        holder.setdefault(target.attribute.name, {})[target.sub.name] = value
+        holder[name] = with_sub(holder.get(name, {}), target.sub, value)
+
+
+def set_each(
+    elements: Sequence[Mapping[str, Any]], places: Sequence[int], sub: Attribute, value: Any
+) -> list[dict[str, Any]]:
+    """The elements with `sub` of those at `places` (at least one) set, without those that become empty.
+
+    Only one may be made primary: the one that is, or else the first.
+    """
+    if sub.name == "primary" and value is True:
+        places = [next((place for place in places if elements[place].get("primary") is True), places[0])]
+    chosen = frozenset(places)
+    changed = [with_sub(each, sub, value) if place in chosen else dict(each) for place, each in enumerate(elements)]
+    return [element for element in changed if element]
+
+
+def with_sub(element: Mapping[str, Any], sub: Attribute, value: Any) -> dict[str, Any]:
+    """The complex value with one sub-attribute set; None unassigns it."""
+    rest = {name: inner for name, inner in element.items() if name != sub.name}
+    return rest if value is None else {**rest, sub.name: value}
 
 
 def check_required(resource_type: ResourceType, resource: Mapping[str, Any], kind: str = "invalidValue") -> None:
@@ -124,6 +158,15 @@ def check_required(resource_type: ResourceType, resource: Mapping[str, Any], kin
         value = holder.get(attribute.name)
         if value is None or (isinstance(value, str) and not value.strip()):
             raise ScimError(kind, f"{Target(extension, attribute)} is required and must not be empty.")
+
+
+def check_immutable(resource_type: ResourceType, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuse a replacement that changes or drops an immutable value (RFC 7644 §3.5.1: 400, mutability)."""
+    for extension, attribute in resource_type.all_attributes():
+        old = (before if extension is None else before.get(extension, {})).get(attribute.name)
+        new = (after if extension is None else after.get(extension, {})).get(attribute.name)
+        if attribute.mutability == "immutable" and old is not None and old != new:
+            raise ScimError("mutability", f"{Target(extension, attribute)} is immutable and already has a value.")
 
 
 def read_value(attribute: Attribute, raw: Any, tolerance: frozenset[str], path: str) -> Any:
@@ -152,15 +195,15 @@ def _read_list(attribute: Attribute, raw: Any, tolerance: frozenset[str], path: 
         if "wrap-single" not in tolerance:
             raise ScimError("invalidValue", f"{path} is multi-valued and must be a list.")
         raw = [raw]
-    elements: list[Any] = []
+    elements: dict[Hashable, Any] = {}
     for item in raw:
         value = read_single(attribute, item, tolerance, path)
-        # RFC 7643 §2.4: the same value isn't kept twice
-        if value is not None and not any(same_element(attribute, value, other) for other in elements):
-            elements.append(value)
+        if value is not None:  # RFC 7643 §2.4: the same value isn't kept twice
+            elements.setdefault(element_key(attribute, value), value)
+    found = list(elements.values())
     if attribute.has_primary:
-        _check_primary(elements, tolerance, path)
-    return elements or None
+        _check_primary(found, tolerance, path)
+    return found or None
 
 
 def _check_primary(elements: list[dict[str, Any]], tolerance: frozenset[str], path: str) -> None:
@@ -171,21 +214,20 @@ def _check_primary(elements: list[dict[str, Any]], tolerance: frozenset[str], pa
         element["primary"] = False
 
 
-def same_element(attribute: Attribute, one: Any, other: Any) -> bool:
-    """Whether two elements of a multi-valued attribute are the same value: by `value` and `type` if they have them."""
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        return bool(one == other)
-    if "value" not in one and "value" not in other:
-        return one == other
-    return _identity(attribute, one) == _identity(attribute, other)
+def element_key(attribute: Attribute, element: Any, *, by: Sequence[str] = ("value", "type")) -> Hashable:
+    """What two elements of a multi-valued attribute share that are the same value.
+
+    That is `value` and `type` if the element has a `value`, and all of it if not.
+    """
+    if not isinstance(element, dict):
+        return type(element), element
+    if "value" not in element:
+        return repr(sorted(element.items()))
+    return tuple(_folded(attribute.sub.get(name), element.get(name)) for name in by)
 
 
-def _identity(attribute: Attribute, element: Mapping[str, Any]) -> tuple[Any, ...]:
-    parts = []
-    for name in ("value", "type"):
-        value, sub = element.get(name), attribute.sub.get(name)
-        parts.append(fold(sub, value) if sub is not None and isinstance(value, str) else value)
-    return tuple(parts)
+def _folded(sub: Attribute | None, value: Any) -> Any:
+    return fold(sub, value) if sub is not None and isinstance(value, str) else (repr(value),)
 
 
 def read_complex(attribute: Attribute, raw: Any, tolerance: frozenset[str], path: str) -> dict[str, Any] | None:
@@ -206,22 +248,29 @@ def read_subs(attribute: Attribute, raw: Any, tolerance: frozenset[str], path: s
         sub = attribute.sub.get(key.lower())
         if sub is None:
             if "ignore-unknown" not in tolerance:
-                raise ScimError("invalidSyntax", f"{path} has no sub-attribute {key!r}.")
+                raise ScimError("invalidSyntax", f"{path} has no sub-attribute {key[:128]!r}.")
         elif sub.mutability != "readOnly":
             subs[sub.name] = read_value(sub, inner, tolerance, f"{path}.{sub.name}")
     return subs
 
 
 def _read_string(attribute: Attribute, raw: Any, tolerance: frozenset[str], path: str) -> str:
-    if isinstance(raw, int | float) and not isinstance(raw, bool) and "number-strings" in tolerance:
+    if "number-strings" in tolerance and _is_exact(raw):
         raw = str(raw)
     if not isinstance(raw, str):
         raise ScimError("invalidValue", f"{path} must be a string.")
-    if "\x00" in raw:
-        raise ScimError("invalidValue", f"{path} must not hold the character U+0000.")
+    if _UNSOUND.search(raw):
+        raise ScimError("invalidValue", f"{path} must not hold the character U+0000 or half of a surrogate pair.")
     if len(raw) > LONGEST_KEY and path.rpartition(":")[2] in KEYED:
         raise ScimError("invalidValue", f"{path} is longer than {LONGEST_KEY} characters.")
     return raw
+
+
+def _is_exact(raw: Any) -> bool:
+    """Whether `raw` is a number with the digits it was sent with."""
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return False
+    return abs(raw) < (_LARGEST_INTEGER if isinstance(raw, int) else _LARGEST_EXACT)
 
 
 def _read_boolean(attribute: Attribute, raw: Any, tolerance: frozenset[str], path: str) -> bool:
@@ -233,9 +282,9 @@ def _read_boolean(attribute: Attribute, raw: Any, tolerance: frozenset[str], pat
 
 
 def _read_integer(attribute: Attribute, raw: Any, tolerance: frozenset[str], path: str) -> int:
-    if isinstance(raw, str) and "number-strings" in tolerance and raw.lstrip("-").isdecimal() and raw.isascii():
-        raw = int(raw[:40])
-    if isinstance(raw, bool) or not isinstance(raw, int) or abs(raw) >= 2**63:
+    if isinstance(raw, str) and "number-strings" in tolerance and _DIGITS.fullmatch(raw):
+        raw = int(raw)
+    if isinstance(raw, bool) or not isinstance(raw, int) or abs(raw) >= _LARGEST_INTEGER:
         raise ScimError("invalidValue", f"{path} must be a whole number of at most 64 bits.")
     return raw
 
@@ -243,17 +292,17 @@ def _read_integer(attribute: Attribute, raw: Any, tolerance: frozenset[str], pat
 def _read_decimal(attribute: Attribute, raw: Any, tolerance: frozenset[str], path: str) -> float | int:
     if isinstance(raw, str) and "number-strings" in tolerance:
         raw = _number(raw)
-    if isinstance(raw, bool) or not isinstance(raw, int | float):
+    # neither infinite, nor NaN (which is not less than anything), nor a whole number beyond all floats
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not abs(raw) <= float_info.max:
         raise ScimError("invalidValue", f"{path} must be a number.")
     return raw
 
 
 def _number(text: str) -> float | None:
     try:
-        value = Decimal(text)
-    except ArithmeticError:
+        return float(text)
+    except ValueError:
         return None
-    return float(value) if value.is_finite() else None
 
 
 def _read_date(attribute: Attribute, raw: Any, tolerance: frozenset[str], path: str) -> str:

@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection as Db
-from sqlalchemy import and_, bindparam, func, insert, select, update
+from sqlalchemy import Engine, and_, bindparam, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from scim_server.domain.connection import PRESETS, Connection, settings_of
-from scim_server.storage.tables import connections, tokens, workspaces
+from scim_server.storage.prepared import Prepared
+from scim_server.storage.tables import connections, instant_text, secrets, tokens, workspaces
 
 TOKEN_PREFIX: Final = "scim_"  # noqa: S105 - what a token starts with, so that scanners find leaked ones
 # A token's last use is noted at most this often, so that reads stay reads.
@@ -34,6 +36,7 @@ class Token:
 
     id: str
     connection_id: str
+    contact_id: str | None
     hint: str
     scopes: str
     created: datetime
@@ -49,6 +52,7 @@ class Grant:
     token_id: str
     scopes: str
     connection: Connection
+    contact_id: str | None
     last_used: datetime | None
 
 
@@ -146,6 +150,7 @@ _BY_HASH: Final = (
         tokens.c.expires,
         tokens.c.revoked,
         tokens.c.last_used,
+        tokens.c.contact_id,
         connections.c.workspace_id,
         connections.c.id,
         connections.c.name,
@@ -161,12 +166,45 @@ _BY_HASH: Final = (
 )
 
 
-def grant_of(db: Db, text: str, now: datetime) -> Grant | None:
+_PREPARED: Final = Prepared(_BY_HASH)
+
+
+def grant_of(engine: Engine, text: str, now: datetime) -> Grant | None:
     """What the token stands for; None when it is unknown, revoked or expired. Looked up on every request."""
-    row = db.execute(_BY_HASH, {"hash": hash_of(text)}).first()
-    if row is None or row.revoked is not None or (row.expires is not None and row.expires <= now):
+    rows = _PREPARED.rows(engine, {"hash": hash_of(text)})
+    if not rows:
         return None
-    return Grant(token_id=row.token_id, scopes=row.scopes, connection=_connection(row), last_used=row.last_used)
+    row = rows[0]
+    if row.revoked is not None or (row.expires is not None and row.expires <= instant_text(now)):
+        return None
+    last_used = None if row.last_used is None else datetime.fromisoformat(row.last_used)
+    return Grant(
+        token_id=row.token_id,
+        scopes=row.scopes,
+        connection=_connection(row),
+        contact_id=row.contact_id,
+        last_used=last_used,
+    )
+
+
+def revoke_tokens_of(db: Db, workspace_id: str, contact_id: str, now: datetime) -> None:
+    """Revoke every token that acts for the contact."""
+    db.execute(
+        update(tokens)
+        .where(tokens.c.workspace_id == workspace_id, tokens.c.contact_id == contact_id, tokens.c.revoked.is_(None))
+        .values(revoked=now)
+    )
+
+
+def server_secret(db: Db, name: str, new: str) -> str:
+    """The secret of that name: `new` if there was none, else what was stored first, the same for all processes."""
+    known = select(secrets.c.value).where(secrets.c.name == name)
+    stored = db.scalar(known)
+    if stored is None:
+        insert_new = (postgresql if db.dialect.name == "postgresql" else sqlite).insert(secrets)
+        db.execute(insert_new.values(name=name, value=new).on_conflict_do_nothing())
+        stored = db.scalar(known)
+    return str(stored)
 
 
 def note_use(db: Db, grant: Grant, now: datetime) -> None:

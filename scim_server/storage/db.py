@@ -6,19 +6,38 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any, Final, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.engine import RootTransaction
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.pool import QueuePool
 
 T = TypeVar("T")
 
 BUSY_SECONDS: Final = 30
 ATTEMPTS: Final = 8
-# PostgreSQL: serialization failure, deadlock. SQLite says "locked" or "busy".
-_RETRIED_STATES: Final = frozenset(("40001", "40P01"))
+# How a transaction begins, by database and purpose. SQLite's writers take the lock at once, as one that reads first
+# could lose it later; PostgreSQL's readers see one state of things from their first statement to the last.
+_BEGIN: Final = {
+    ("sqlite", "write"): "BEGIN IMMEDIATE",
+    ("postgresql", "read"): "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+}
+# PostgreSQL: serialization failure, deadlock; shutdown, crash, not up yet, too many connections
+_AGAIN: Final = frozenset(("40001", "40P01", "57P01", "57P02", "57P03", "53300"))
+_NO_DATABASE: Final = "the database must be sqlite:///… or postgresql+psycopg://…"
+_SQLITE_LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+class Fate(Enum):
+    """What becomes of work that the database failed: it is tried again, put off till later, or given up as faulty."""
+
+    AGAIN = "again"
+    LATER = "later"
+    FAULT = "fault"
 
 
 class LostRace(Exception):
@@ -26,26 +45,26 @@ class LostRace(Exception):
 
 
 class Busy(Exception):
-    """Every attempt lost its race, or the database didn't let anyone write: the caller should come back later."""
+    """The database is away, or lets nobody in, or every attempt lost its race: the caller should come back later."""
 
 
 def open_engine(url: str, *, pool_size: int = 8) -> Engine:
-    """An engine for `sqlite:///…` or `postgresql+psycopg://…`; nothing is connected yet."""
-    parsed = make_url(url)
+    """An engine for `sqlite:///…` or `postgresql+psycopg://…`; nothing is connected yet. Raises ValueError."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ValueError(_NO_DATABASE) from error
+    options: dict[str, Any] = {"pool_size": pool_size, "json_serializer": _json_text}
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(
-            parsed,
-            poolclass=QueuePool,
-            pool_size=pool_size,
-            max_overflow=64,
-            connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
-        )
+        waits = {"check_same_thread": False, "timeout": BUSY_SECONDS}
+        engine = create_engine(parsed, poolclass=QueuePool, max_overflow=64, connect_args=waits, **options)
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    if parsed.drivername != "postgresql+psycopg":
-        raise ValueError("the database must be sqlite:///… or postgresql+psycopg://…")
-    return create_engine(parsed, pool_size=pool_size, max_overflow=8, json_serializer=_json_text)
+    elif parsed.drivername == "postgresql+psycopg":
+        engine = create_engine(parsed, max_overflow=8, connect_args={"autocommit": True}, **options)
+    else:
+        raise ValueError(_NO_DATABASE)
+    event.listen(engine, "begin", _begin)
+    return engine
 
 
 def _json_text(value: Any) -> str:
@@ -53,22 +72,46 @@ def _json_text(value: Any) -> str:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver's own BEGIN comes too late and takes no lock; _begin_sqlite issues it.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _begin(connection: Connection) -> None:
+    """Begin in our own words: both drivers are in autocommit mode, as their own BEGIN comes late and says too little.
+
+    It costs nothing, and a connection that the server closed while it lay in the pool is noticed before any work.
+    """
+    purpose = connection.get_execution_options().get("purpose", "")
+    connection.exec_driver_sql(_BEGIN.get((connection.dialect.name, purpose), "BEGIN"))
+
+
+@contextmanager
+def transaction(engine: Engine, purpose: str) -> Iterator[Connection]:
+    """A transaction to "read" or "write", committed at the end, rolled back by an exception; nothing is tried again."""
+    with engine.connect().execution_options(purpose=purpose) as connection, _begun(connection):
+        yield connection
+
+
+def _begun(connection: Connection) -> RootTransaction:
+    try:
+        return connection.begin()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return connection.begin()  # on a new connection: the pool has dropped all that are as old
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that only reads: one consistent view on SQLite, the last committed rows on PostgreSQL."""
-    with engine.connect() as connection, connection.begin():
-        yield connection
+    """A transaction that only reads, and sees one consistent state. Raises Busy."""
+    try:
+        with transaction(engine, "read") as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        if fate_of(error) is Fate.FAULT:
+            raise
+        raise Busy("the database can't be read now") from error
 
 
 def writing(engine: Engine, work: Callable[[Connection], T]) -> T:
@@ -77,21 +120,52 @@ def writing(engine: Engine, work: Callable[[Connection], T]) -> T:
     `work` must be repeatable: everything it does is in the transaction. Raises Busy when no attempt succeeds, and
     whatever else `work` raises, after rolling back.
     """
+    last: Exception | None = None
     for attempt in range(ATTEMPTS):
-        try:
-            with engine.connect().execution_options(writes=True) as connection, connection.begin():
-                return work(connection)
-        except LostRace:
-            pass
-        except DBAPIError as error:
-            if not _is_race(error):
-                raise
         time.sleep(0.002 * attempt)
-    raise Busy(f"gave up after {ATTEMPTS} attempts")
+        try:
+            return _attempt(engine, work)
+        except (LostRace, SQLAlchemyError) as error:
+            last, fate = error, fate_of(error)
+        if fate is Fate.FAULT:
+            raise last
+        if fate is Fate.LATER:
+            break
+    raise Busy("the database can't be written to now") from last
 
 
-def _is_race(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None)
-    if state is not None:
-        return state in _RETRIED_STATES
-    return isinstance(error, OperationalError) and any(word in str(error.orig) for word in ("locked", "busy"))
+def _attempt(engine: Engine, work: Callable[[Connection], T]) -> T:
+    worked = False
+    try:
+        with transaction(engine, "write") as connection:
+            result = work(connection)
+            worked = True
+        return result
+    except DBAPIError as error:
+        if worked and error.connection_invalidated:
+            # It may have been committed; to try again could do it twice.
+            raise Busy("the connection broke during a commit") from error
+        raise
+
+
+def fate_of(error: Exception) -> Fate:
+    """What to do after `error`, SQLAlchemy's or a driver's own, judged by the database's codes."""
+    if isinstance(error, LostRace):
+        return Fate.AGAIN
+    if isinstance(error, PoolExhausted):  # it has waited long enough
+        return Fate.LATER
+    fault = getattr(error, "orig", None) or error
+    if getattr(fault, "sqlite_errorcode", -1) & 0xFF in _SQLITE_LOCKED:
+        return Fate.LATER  # after BUSY_SECONDS
+    state = getattr(fault, "sqlstate", "")
+    again = state in _AGAIN or (state is None and _is_operational(fault)) or _is_lost(error)
+    return Fate.AGAIN if again else Fate.FAULT
+
+
+def _is_lost(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def _is_operational(fault: BaseException) -> bool:
+    """Whether it is the driver's OperationalError: without a state, one about the connection itself."""
+    return any(kind.__name__ == "OperationalError" for kind in type(fault).__mro__)

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import orjson
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
+    Engine,
+    Exists,
     Insert,
+    ScalarSelect,
     Select,
     and_,
     bindparam,
@@ -30,7 +32,8 @@ from sqlalchemy.exc import IntegrityError
 
 from scim_server.domain.group import Group, Member, Membership
 from scim_server.storage.contacts import chunked, existing
-from scim_server.storage.db import LostRace
+from scim_server.storage.db import LostRace, reading
+from scim_server.storage.prepared import Prepared
 from scim_server.storage.tables import contacts, groups, members
 
 SELECT: Final[Select[Any]] = select(*(column for column in groups.c if column.name != "search"))
@@ -77,6 +80,7 @@ def save(db: Db, workspace_id: str, group: Group, previous: Group | None, search
         "display_name": group.display_name,
         "display_name_key": search["displayName"],
         "external_id": group.external_id,
+        "external_id_key": search.get("externalId"),
         "connection_id": group.connection_id,
         "profile": orjson.dumps(group.profile).decode(),
         "search": search,
@@ -140,7 +144,8 @@ def add_members(db: Db, workspace_id: str, group_id: str, kinds: Mapping[str, st
             for member in chunk
         ]
         try:
-            added += db.execute(_insert_new(db).values(rows)).rowcount
+            # the rows that come back, as not every driver counts the inserted ones
+            added += len(db.execute(_insert_new(db).values(rows).returning(members.c.member_id)).all())
         except IntegrityError as error:  # the member was deleted meanwhile
             raise LostRace from error
     return added
@@ -198,38 +203,88 @@ def members_of(db: Db, workspace_id: str, group_ids: Sequence[str]) -> dict[str,
     return found
 
 
-def _memberships() -> Select[Any]:
-    """For the contacts of a workspace, each group around each of them and whether directly; built once."""
-    workspace_id: BindParameter[str] = bindparam("workspace")
-    direct = select(members.c.contact_id.label("contact"), members.c.group_id, literal(1).label("direct")).where(
-        members.c.workspace_id == workspace_id, members.c.contact_id.in_(bindparam("contacts", expanding=True))
+def _label_of_group() -> ScalarSelect[Any]:
+    # a subquery and no join, so that no planner begins with all groups of the workspace
+    named = groups.alias()
+    label = select(named.c.display_name).where(
+        named.c.workspace_id == members.c.workspace_id, named.c.id == members.c.group_id
     )
-    above = direct.cte("above", recursive=True)
-    above = above.union(
-        select(above.c.contact, members.c.group_id, literal(0)).where(
-            members.c.workspace_id == workspace_id, members.c.child_id == above.c.group_id
-        )
-    )
-    return (
-        select(above.c.contact, groups.c.id, groups.c.display_name, func.max(above.c.direct))
-        .where(groups.c.workspace_id == workspace_id, groups.c.id == above.c.group_id)
-        .group_by(above.c.contact, groups.c.id, groups.c.display_name)
-        .order_by(above.c.contact, groups.c.id)
-    )
+    return label.scalar_subquery()
 
 
-_MEMBERSHIPS: Final = _memberships()
+def _is_inside() -> Exists:
+    """Whether the group of a membership is itself a member of another group."""
+    outer = members.alias()
+    found = select(literal(1)).where(
+        outer.c.workspace_id == members.c.workspace_id, outer.c.child_id == members.c.group_id
+    )
+    return found.exists()
+
+
+def _groups_around(member: ColumnElement[Any], chosen: ColumnElement[bool]) -> Select[Any]:
+    """Member, group, its name and whether it is inside others, for the members that are `chosen`."""
+    columns = (
+        member.label("member"),
+        members.c.group_id,
+        _label_of_group().label("label"),
+        _is_inside().label("inside"),
+    )
+    return select(*columns).where(members.c.workspace_id == bindparam("workspace"), chosen)
+
+
+_OF_CONTACT: Final = Prepared(_groups_around(members.c.contact_id, members.c.contact_id == bindparam("contact")))
+_OF_CONTACTS: Final = _groups_around(members.c.contact_id, members.c.contact_id.in_(bindparam("ids", expanding=True)))
+_OF_GROUPS: Final = _groups_around(members.c.child_id, members.c.child_id.in_(bindparam("ids", expanding=True)))
+
+
+def read_memberships(engine: Engine, workspace_id: str, contact_id: str) -> list[Membership]:
+    """The groups that one contact is in, in a transaction of its own and without the cost of one."""
+    rows = _OF_CONTACT.rows(engine, {"workspace": workspace_id, "contact": contact_id})
+    if any(row.inside for row in rows):
+        with reading(engine) as db:
+            return memberships_of(db, workspace_id, [contact_id])[contact_id]
+    return sorted((Membership(row.group_id, row.label, True) for row in rows), key=_by_id)
 
 
 def memberships_of(db: Db, workspace_id: str, contact_ids: Sequence[str]) -> dict[str, list[Membership]]:
     """Contact id → the groups it is in, direct ones and those around them, for each of `contact_ids`."""
-    found: dict[str, list[Membership]] = {contact_id: [] for contact_id in contact_ids}
-    for chunk in chunked(contact_ids):
-        for contact, group_id, label, direct in db.execute(
-            _MEMBERSHIPS, {"workspace": workspace_id, "contacts": chunk}
-        ):
-            found[contact].append(Membership(group_id, label, bool(direct)))
+    direct = _rows_for(db, _OF_CONTACTS, workspace_id, contact_ids)
+    parents: dict[str, list[str]] = {}
+    labels = {row.group_id: row.label for row in direct}
+    frontier = sorted({row.group_id for row in direct if row.inside})
+    while frontier:
+        rows = _rows_for(db, _OF_GROUPS, workspace_id, frontier)
+        for row in rows:
+            parents.setdefault(row.member, []).append(row.group_id)
+            labels[row.group_id] = row.label
+        frontier = sorted({row.group_id for row in rows if row.inside} - parents.keys())
+    inner: dict[str, set[str]] = {contact_id: set() for contact_id in contact_ids}
+    for row in direct:
+        inner[row.member].add(row.group_id)
+    return {
+        contact_id: sorted((Membership(g, labels[g], g in own) for g in _above(own, parents)), key=_by_id)
+        for contact_id, own in inner.items()
+    }
+
+
+def _rows_for(db: Db, query: Select[Any], workspace_id: str, ids: Sequence[str]) -> list[Any]:
+    return [row for chunk in chunked(ids) for row in db.execute(query, {"workspace": workspace_id, "ids": chunk})]
+
+
+def _above(own: set[str], parents: Mapping[str, Sequence[str]]) -> set[str]:
+    """The groups in `own` and all groups around them."""
+    found: set[str] = set()
+    left = list(own)
+    while left:
+        group_id = left.pop()
+        if group_id not in found:
+            found.add(group_id)
+            left.extend(parents.get(group_id, ()))
     return found
+
+
+def _by_id(membership: Membership) -> str:
+    return membership.id
 
 
 def ancestors_of(db: Db, workspace_id: str, group_id: str) -> set[str]:

@@ -8,503 +8,372 @@ Knows no request and no rule of the product.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, TypeAlias
 
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    Table,
-    and_,
-    case,
-    cast,
-    collate,
-    column,
-    false,
-    func,
-    literal,
-    not_,
-    null,
-    or_,
-    select,
-    text,
-    true,
-    type_coerce,
-)
 from sqlalchemy import Connection as Db
-from sqlalchemy.dialects.postgresql import JSONB, NUMERIC
+from sqlalchemy import Table, and_, case, cast, func, literal, not_, or_, select, true, type_coerce
 
 from scim_server.scim.errors import ScimError
 from scim_server.scim.filter import And, Compare, Filter, Not, Or, Present, ValuePath
 from scim_server.scim.schema import ENTERPRISE_URN, GROUP, USER, WORKSPACE_URN, Attribute, Target
+from scim_server.storage.comparison import (
+    Condition,
+    Expression,
+    allows_absence,
+    by_code_point,
+    elements,
+    first_value,
+    holds,
+    negated,
+    text_at,
+)
 from scim_server.storage.tables import String, contact_emails, contacts, groups, members, seats
 
-Expression = ColumnElement[Any]
-Condition = ColumnElement[bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Test:
-    """What is asked of one value: an operator with its operand, or presence ("pr")."""
-
-    op: str
-    value: Any
-    leaf: Attribute
-
-    @property
-    def of_absent(self) -> bool:
-        """Whether an absent value passes."""
-        return (self.op == "eq" and self.value is None) or (self.op == "ne" and self.value is not None)
+Asked: TypeAlias = Compare | Present
+Leaf: TypeAlias = Callable[[Attribute | None], Expression]
+"""Within one value of a multi-valued attribute: the expression for a sub-attribute, or for the value itself."""
+Some: TypeAlias = Callable[[Callable[[Leaf], Condition]], Condition]
+"""The condition that some value of a multi-valued attribute meets a condition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a compilation needs to know: the dialect, the workspace, and the base of URLs in answers."""
+    """What a compilation needs to know: dialect, workspace, the base of URLs, and the table that is searched."""
 
     postgres: bool
     workspace_id: str
     base: str
+    table: Table
+    rich: bool = False
+
+    def searched(self, condition: Condition) -> Condition:
+        """`condition`, which holds a subquery; in a rich filter as a value, which PostgreSQL makes no join of.
+
+        It would weigh all orders of so many joins, for minutes.
+        """
+        return condition.is_(true()) if self.rich and self.postgres else condition
+
+
+_FEW: Final = 8
 
 
 def compile_filter(db: Db, workspace_id: str, base: str, resource_type: str, filter: Filter) -> Condition:
-    """`filter` as a condition on `contacts` (resource type User) or `groups` (Group), true or false and never null.
+    """`filter` as a condition on `contacts` (resource type User) or `groups` (Group).
 
-    Raises ScimError invalidFilter for what can't be expressed.
+    Null stands for false. Raises ScimError invalidFilter for what can't be expressed.
     """
-    scope = Scope(db.dialect.name == "postgresql", workspace_id, base)
-    compiler = _user_test if resource_type == USER.name else _group_test
-    return _condition(filter, lambda target, test: compiler(scope, target, test), scope, resource_type)
+    scope = replace(_scope(db, workspace_id, base, resource_type), rich=_ends(filter) > _FEW)
+    return _tree(filter, partial(_asked, scope))
 
 
 def member_condition(db: Db, base: str, filter: Filter) -> Condition:
     """A filter on one member (`members[…]` in a PATCH path) as a condition on the members table."""
-    scope = Scope(db.dialect.name == "postgresql", "", base)
-    leaves = {
-        "value": members.c.member_id,
-        "type": _member_type(),
-        "$ref": _member_reference(base),
-    }
-    return _condition(filter, lambda target, test: _leaf_test(scope, leaves, target, test), None, "")
+    scope = _scope(db, "", base, GROUP.name)
+    return _tree(filter, partial(_value_asked, scope, _member_leaf(scope)))
 
 
-Resolver = Callable[[Target, Test], Condition]
+def sort_expression(db: Db, base: str, resource_type: str, target: Target) -> Expression:
+    """What resources are sorted by, null where it is absent: the folded value, of several the primary or first one.
+
+    Raises ScimError invalidPath for memberships, which are other resources' names.
+    """
+    return _sort_key(_scope(db, "", base, resource_type), target)
 
 
-def _condition(filter: Filter, resolve: Resolver, scope: Scope | None, kind: str) -> Condition:
+def _scope(db: Db, workspace_id: str, base: str, resource_type: str) -> Scope:
+    table = contacts if resource_type == USER.name else groups
+    return Scope(db.dialect.name == "postgresql", workspace_id, base, table)
+
+
+# The filter
+
+
+def _tree(filter: Filter, leaf: Callable[[Asked | ValuePath], Condition]) -> Condition:
+    """The logic of a filter; `leaf` makes the condition for what stands at its ends."""
     match filter:
-        case Compare(target, op, value):
-            return resolve(target, Test(op, value, target.leaf))
-        case Present(target):
-            return resolve(target, Test("pr", None, target.leaf))
         case Not(term):
-            return not_(_condition(term, resolve, scope, kind))
+            return negated(_tree(term, leaf))
         case And(terms):
-            return and_(*(_condition(term, resolve, scope, kind) for term in terms))
+            return and_(*(_tree(term, leaf) for term in terms))
         case Or(terms):
-            return or_(*(_condition(term, resolve, scope, kind) for term in terms))
-        case ValuePath(target, term):
-            if scope is None:
-                raise ScimError("invalidFilter", "A value path can't stand inside another.")
-            return _value_path(scope, kind, target, term)
+            return or_(*(_tree(term, leaf) for term in terms))
+    return leaf(filter)
 
 
-def _user_test(scope: Scope, target: Target, test: Test) -> Condition:
-    name = _name(target)
-    if name in _USER_COLUMNS:
-        return _holds(_USER_COLUMNS[name](scope), test, scope.postgres, plain=True)
-    if name.startswith("groups"):
-        return _groups_condition(scope, target, lambda leaves: _leaf_test(scope, leaves, target, test), test.of_absent)
-    if name == "emails.value" and test.op in ("eq", "sw") and test.value not in (None, ""):
-        return _has_email(scope, test)
-    return _document_test(scope, contacts.c.search, target, test)
+def _ends(filter: Filter) -> int:
+    """How many comparisons a filter makes."""
+    match filter:
+        case And(terms) | Or(terms):
+            return sum(map(_ends, terms))
+        case Not(term) | ValuePath(_, term):
+            return _ends(term)
+    return 1
 
 
-def _group_test(scope: Scope, target: Target, test: Test) -> Condition:
-    name = _name(target)
-    if name in _GROUP_COLUMNS:
-        return _holds(_GROUP_COLUMNS[name](scope), test, scope.postgres, plain=True)
-    if name.startswith("members"):
-        if name == "members.value" and test.op == "eq" and test.value is not None:
-            return groups.c.id.in_(_groups_with(scope, test.value))
-        return _members_condition(scope, lambda leaves: _leaf_test(scope, leaves, target, test), test.of_absent)
-    return _document_test(scope, groups.c.search, target, test)
-
-
-def _name(target: Target) -> str:
-    return str(target)
-
-
-def _value_path(scope: Scope, kind: str, target: Target, term: Filter) -> Condition:
-    """`attr[…]`: some one value satisfies the whole inner filter."""
-    name = _name(target)
-    if kind == USER.name and name == "groups":
-        return _groups_condition(scope, target, lambda leaves: _inner(scope, term, leaves), False)
-    if kind == GROUP.name and name == "members":
-        return _members_condition(scope, lambda leaves: _inner(scope, term, leaves), False)
-    if name == f"{WORKSPACE_URN}:seat" or name == "meta":
-        compiler = _user_test if kind == USER.name else _group_test
-        return _condition(term, lambda inner, test: compiler(scope, inner, test), scope, kind)
-    table = contacts if kind == USER.name else groups
-    found = _in_elements(scope, table.c.search, target, term)
-    emails = [test for test in _certain(term) if name == "emails" and _name(test[0]) == "emails.value"]
-    narrowed = [_has_email(scope, Test(op, value, inner.leaf)) for inner, op, value in emails]
-    return and_(found, *narrowed)
-
-
-def _certain(term: Filter) -> list[tuple[Target, str, Any]]:
-    """The eq and sw comparisons that `term` can't be true without: an index can narrow the search by them."""
-    parts = term.terms if isinstance(term, And) else (term,)
-    return [
-        (part.target, part.op, part.value)
-        for part in parts
-        if isinstance(part, Compare) and part.op in ("eq", "sw") and part.value not in (None, "")
-    ]
-
-
-def _inner(scope: Scope, term: Filter, leaves: Mapping[str, Expression]) -> Condition:
-    return _condition(term, lambda target, test: _leaf_test(scope, leaves, target, test), None, "")
-
-
-def _leaf_test(scope: Scope, leaves: Mapping[str, Expression], target: Target, test: Test) -> Condition:
-    """A test on one row of a table that stands for one value of a multi-valued attribute."""
-    if target.sub is None:  # `members pr`: the row itself is the value
-        return true() if test.op == "pr" else false()
-    expression = leaves.get(target.sub.name)
-    if expression is None:
-        raise ScimError("invalidFilter", f"{target} can't be used in a filter here.")
-    return _holds(expression, test, scope.postgres, plain=True)
-
-
-# Documents: the search column and the values inside it
-
-
-def _document_test(scope: Scope, document: Expression, target: Target, test: Test) -> Condition:
-    attribute = target.attribute
+def _asked(scope: Scope, filter: Asked | ValuePath) -> Condition:
+    attribute = filter.target.attribute
     if attribute is None:
-        raise ScimError("invalidFilter", f"{target} names a schema, not an attribute.")
-    if not attribute.multi_valued:
-        return _single_test(scope, document, _path(target), test)
-    source, element = _elements(scope, document, _path(Target(target.extension, attribute)))
-    inner = (target.sub.name,) if target.sub else ()
-    exists = select(literal(1)).select_from(source).where(_single_test(scope, element, inner, test)).exists()
-    if not test.of_absent:
-        return exists
-    anything = select(literal(1)).select_from(_elements(scope, document, _path(Target(target.extension, attribute)))[0])
-    return or_(exists, not_(anything.exists()))
+        raise ScimError("invalidFilter", f"{filter.target} names a schema, not an attribute.")
+    if attribute.multi_valued:
+        return _asked_of_several(scope, filter)
+    if isinstance(filter, ValuePath):
+        subs = [Target(filter.target.extension, attribute, sub) for sub in attribute.sub.values()]
+        exists = or_(*(_expression(scope, sub).is_not(None) for sub in subs))
+        return and_(exists, _tree(filter.term, partial(_asked, scope)))
+    return _value_asked(scope, lambda sub: _expression(scope, Target(filter.target.extension, attribute, sub)), filter)
 
 
-def _in_elements(scope: Scope, document: Expression, target: Target, term: Filter) -> Condition:
-    attribute = target.leaf
+def _value_asked(scope: Scope, leaf: Leaf, filter: Asked | ValuePath) -> Condition:
+    """What is asked of one value: of a sub-attribute, of the value itself, or, for presence, of any of its parts."""
+    if isinstance(filter, ValuePath):
+        raise ScimError("invalidFilter", "A value path can't stand inside another.")
+    target = filter.target
+    if target.leaf.type == "complex":
+        return or_(*(holds(leaf(sub), filter, postgres=scope.postgres) for sub in target.leaf.sub.values()))
+    return holds(leaf(target.sub), filter, postgres=scope.postgres)
 
-    def resolve_in(element: Expression) -> Resolver:
-        def resolve(inner: Target, test: Test) -> Condition:
-            names = (inner.sub.name,) if inner.sub else ()
-            return _single_test(scope, element, names, test)
 
-        return resolve
+def _asked_of_several(scope: Scope, filter: Asked | ValuePath) -> Condition:
+    quick = _by_index(scope, filter.term if isinstance(filter, ValuePath) else filter)
+    if quick is not None:
+        return quick
+    some = _values_of(scope, filter.target)
+    if isinstance(filter, ValuePath):
+        found = some(lambda leaf: _tree(filter.term, partial(_value_asked, scope, leaf)))
+        return and_(found, *_narrowed(scope, filter.term))
+    found = some(lambda leaf: _value_asked(scope, leaf, filter))
+    return or_(found, not_(some(lambda _: true()))) if allows_absence(filter) else found
 
-    if not attribute.multi_valued:
-        part = _json(scope, document, _path(target))
-        return and_(_text_at(scope, document, _path(target)).is_not(None), _condition(term, resolve_in(part), None, ""))
-    source, element = _elements(scope, document, _path(target))
-    return select(literal(1)).select_from(source).where(_condition(term, resolve_in(element), None, "")).exists()
+
+def _values_of(scope: Scope, target: Target) -> Some:
+    """The values of a multi-valued attribute: rows of another table, or elements of a list in the document."""
+    attribute = Target(target.extension, target.attribute)
+    if str(attribute) in _OTHER_TABLES:
+        return _OTHER_TABLES[str(attribute)](scope)
+
+    def some(condition: Callable[[Leaf], Condition]) -> Condition:
+        rows, value, _ = elements(scope.table.c.search, _path(attribute), postgres=scope.postgres)
+
+        def leaf(sub: Attribute | None) -> Expression:
+            return text_at(value, (sub.name,) if sub else (), postgres=scope.postgres)
+
+        return scope.searched(select(literal(1)).select_from(rows).where(condition(leaf)).exists())
+
+    return some
+
+
+# Single values: columns, or the document
+
+
+def _expression(scope: Scope, target: Target) -> Expression:
+    made = _COLUMNS[scope.table.name].get(str(target))
+    if made is not None:
+        return by_code_point(made(scope), postgres=scope.postgres)
+    return text_at(scope.table.c.search, _path(target), postgres=scope.postgres)
 
 
 def _path(target: Target) -> tuple[str, ...]:
-    parts = (target.extension, target.attribute.name if target.attribute else None, target.sub and target.sub.name)
+    parts = (target.extension, target.attribute and target.attribute.name, target.sub and target.sub.name)
     return tuple(part for part in parts if part)
 
 
-def _single_test(scope: Scope, document: Expression, path: tuple[str, ...], test: Test) -> Condition:
-    leaf = test.leaf
-    if leaf.type == "complex":  # only presence can be asked of it: of any of its sub-attributes
-        tests = [_single_test(scope, document, (*path, sub.name), Test("pr", None, sub)) for sub in leaf.sub.values()]
-        return or_(*tests) if tests else false()
-    return _holds(_text_at(scope, document, path, leaf.type), test, scope.postgres)
+def _sort_key(scope: Scope, target: Target) -> Expression:
+    attribute = Target(target.extension, target.attribute)
+    if str(attribute) in _OTHER_TABLES or attribute.attribute is None or target.leaf.type == "complex":
+        raise ScimError("invalidPath", f"Resources can't be sorted by {target}.")
+    if not attribute.leaf.multi_valued:
+        return _expression(scope, target)
+    sub = (target.sub.name,) if target.sub else ()
+    primary = attribute.leaf.has_primary
+    return first_value(scope.table.c.search, _path(attribute), sub, has_primary=primary, postgres=scope.postgres)
 
 
-def _elements(scope: Scope, document: Expression, path: tuple[str, ...]) -> tuple[Any, Expression]:
-    """The values of a multi-valued attribute as rows, and the expression for one of them."""
-    if scope.postgres:
-        source = func.jsonb_array_elements(_json(scope, document, path)).table_valued(column("value", JSONB)).alias()
-    else:
-        source = func.json_each(document, _sqlite_path(path)).table_valued("value").alias()
-    return source, source.c.value
-
-
-def _json(scope: Scope, document: Expression, path: tuple[str, ...]) -> Expression:
-    if scope.postgres:
-        return type_coerce(func.jsonb_extract_path(document, *path), JSONB)
-    return func.json_extract(document, _sqlite_path(path))
-
-
-def _text_at(scope: Scope, document: Expression, path: tuple[str, ...], kind: str = "string") -> Expression:
-    """The scalar at `path`: text, on SQLite a number or 0/1 where it is none."""
-    if not scope.postgres:
-        return func.json_extract(document, _sqlite_path(path)) if path else document
-    if path:
-        found: Expression = func.jsonb_extract_path_text(document, *path)
-    else:
-        found = document.op("#>>")(text("'{}'"))
-    if kind in ("integer", "decimal"):
-        return cast(found, NUMERIC)
-    return collate(type_coerce(found, String), "C")
-
-
-def _sqlite_path(path: tuple[str, ...]) -> str:
-    return "$" + "".join(f'."{name}"' for name in path)
-
-
-# One comparison
-
-
-def _holds(expression: Expression, test: Test, postgres: bool, *, plain: bool = False) -> Condition:
-    """`test` on one scalar; never null. `plain`: a column of ours, where a boolean isn't JSON."""
-    if test.op == "pr":
-        present = expression.is_not(None)
-        return and_(present, expression != "") if test.leaf.type not in _NOT_TEXT else present
-    if test.op == "ne":
-        return not_(_holds(expression, Test("eq", test.value, test.leaf), postgres, plain=plain))
-    if test.value is None:
-        return expression.is_(None)
-    return and_(expression.is_not(None), _compared(expression, test, postgres, plain))
-
-
-_NOT_TEXT: Final = ("boolean", "integer", "decimal", "complex")
-
-
-def _compared(expression: Expression, test: Test, postgres: bool, plain: bool) -> Condition:
-    value = test.value
-    if isinstance(value, bool):
-        return expression == (value if plain else _json_boolean(value, postgres))
-    if isinstance(value, int | Decimal):
-        return _ORDER[test.op](expression, _number(value, postgres))
-    if test.op in _ORDER:
-        return _ORDER[test.op](expression, value)
-    if value == "":
-        return true()  # every string contains the empty one
-    return _SUBSTRING[test.op](expression, value, postgres)
-
-
-def _json_boolean(value: bool, postgres: bool) -> str | int:
-    if postgres:
-        return "true" if value else "false"
-    return int(value)
-
-
-def _number(value: int | Decimal, postgres: bool) -> Any:
-    if postgres:
-        return cast(literal(str(value)), NUMERIC)
-    return float(value) if isinstance(value, Decimal) or abs(value) >= 2**63 else value
-
-
-_ORDER: Final[Mapping[str, Callable[[Expression, Any], Condition]]] = {
-    "eq": lambda expression, value: expression == value,
-    "gt": lambda expression, value: expression > value,
-    "ge": lambda expression, value: expression >= value,
-    "lt": lambda expression, value: expression < value,
-    "le": lambda expression, value: expression <= value,
-}
-
-
-def _starts_with(expression: Expression, value: str, _: bool) -> Condition:
-    """A range, so that an index serves: from the prefix to the next string that doesn't begin with it."""
-    end = _next_prefix(value)
-    return and_(expression >= value, expression < end) if end else expression >= value
-
-
-def _next_prefix(prefix: str) -> str | None:
-    """The least string above all that begin with `prefix`, by code point; None when there is none."""
-    while prefix:
-        code = ord(prefix[-1]) + 1
-        prefix = prefix[:-1]
-        if 0xD800 <= code <= 0xDFFF:
-            code = 0xE000  # surrogates aren't characters
-        if code <= 0x10FFFF:
-            return prefix + chr(code)
-    return None
-
-
-def _contains(expression: Expression, value: str, postgres: bool) -> Condition:
-    found = func.strpos(expression, value) if postgres else func.instr(expression, value)
-    return found > 0
-
-
-def _ends_with(expression: Expression, value: str, postgres: bool) -> Condition:
-    tail = func.right(expression, len(value)) if postgres else func.substr(expression, -len(value))
-    return and_(func.length(expression) >= len(value), tail == value)
-
-
-_SUBSTRING: Final[Mapping[str, Callable[[Expression, str, bool], Condition]]] = {
-    "sw": _starts_with,
-    "co": _contains,
-    "ew": _ends_with,
-}
-
-
-# Columns and other tables
-
-
-def _seat(name: str) -> Expression:
+def _seat(scope: Scope, name: str) -> Expression:
     held = select(seats.c[name]).where(
         seats.c.workspace_id == contacts.c.workspace_id, seats.c.holder_id == contacts.c.id
     )
-    return held.correlate(contacts).scalar_subquery()
-
-
-def _etag(table: Table) -> Expression:
-    return literal('W/"').concat(cast(table.c.version, String)).concat('"')
-
-
-def _location(scope: Scope, table: Table, endpoint: str) -> Expression:
-    return literal(f"{scope.base}{endpoint}/").concat(table.c.id)
+    value = held.correlate(contacts).scalar_subquery()
+    return cast(value, String) if scope.postgres else type_coerce(value, String)
 
 
 def _manager_reference(scope: Scope) -> Expression:
-    value = _text_at(scope, contacts.c.search, (ENTERPRISE_URN, "manager", "value"))
-    return literal(f"{scope.base}/Users/").concat(value)
+    value = text_at(contacts.c.search, (ENTERPRISE_URN, "manager", "value"), postgres=scope.postgres)
+    return literal(f"{scope.base}{USER.endpoint}/").concat(value)
 
 
-Columns = Mapping[str, Callable[[Scope], Expression]]
+Columns: TypeAlias = Mapping[str, Callable[[Scope], Expression]]
 
 
-def _meta(table: Table, kind: str, endpoint: str) -> dict[str, Callable[[Scope], Expression]]:
+def _common(table: Table, kind: str, endpoint: str) -> Columns:
     return {
         "id": lambda _: table.c.id,
-        "externalId": lambda _: table.c.external_id,
+        "externalId": lambda _: table.c.external_id_key,
+        "displayName": lambda _: table.c.display_name_key,
+        "meta.resourceType": lambda _: literal(kind),
         "meta.created": lambda _: type_coerce(table.c.created, String),
         "meta.lastModified": lambda _: type_coerce(table.c.modified, String),
-        "meta.resourceType": lambda _: literal(kind),
-        "meta.version": lambda _: _etag(table),
-        "meta.location": lambda scope: _location(scope, table, endpoint),
-        "meta": lambda _: table.c.id,
+        "meta.version": lambda _: literal('W/"').concat(cast(table.c.version, String)).concat('"'),
+        "meta.location": lambda scope: literal(f"{scope.base}{endpoint}/").concat(table.c.id),
     }
 
 
-_USER_COLUMNS: Final[Columns] = {
-    **_meta(contacts, USER.name, USER.endpoint),
-    "userName": lambda _: contacts.c.user_name_key,
-    "displayName": lambda _: contacts.c.display_name_key,
-    "name.familyName": lambda _: contacts.c.family_name_key,
-    f"{ENTERPRISE_URN}:employeeNumber": lambda _: contacts.c.employee_number_key,
-    f"{ENTERPRISE_URN}:department": lambda _: contacts.c.department_key,
-    f"{ENTERPRISE_URN}:manager.$ref": _manager_reference,
-    f"{WORKSPACE_URN}:seat": lambda _: contacts.c.id,
-    f"{WORKSPACE_URN}:seat.state": lambda _: func.coalesce(_seat("state"), "none"),
-    f"{WORKSPACE_URN}:seat.type": lambda _: func.lower(_seat("licence")),
-    f"{WORKSPACE_URN}:seat.assignedAt": lambda _: type_coerce(_seat("since"), String),
-    f"{WORKSPACE_URN}:seat.over": lambda _: _seat("over"),
-}
-_GROUP_COLUMNS: Final[Columns] = {
-    **_meta(groups, GROUP.name, GROUP.endpoint),
-    "displayName": lambda _: groups.c.display_name_key,
+_COLUMNS: Final[Mapping[str, Columns]] = {
+    contacts.name: {
+        **_common(contacts, USER.name, USER.endpoint),
+        "userName": lambda _: contacts.c.user_name_key,
+        "name.familyName": lambda _: contacts.c.family_name_key,
+        f"{ENTERPRISE_URN}:employeeNumber": lambda _: contacts.c.employee_number_key,
+        f"{ENTERPRISE_URN}:department": lambda _: contacts.c.department_key,
+        f"{ENTERPRISE_URN}:manager.$ref": _manager_reference,
+        f"{WORKSPACE_URN}:seat.state": lambda scope: func.coalesce(_seat(scope, "state"), "none"),
+        f"{WORKSPACE_URN}:seat.type": lambda scope: func.lower(_seat(scope, "licence")),
+        f"{WORKSPACE_URN}:seat.assignedAt": lambda scope: _seat(scope, "since"),
+        f"{WORKSPACE_URN}:seat.over": lambda scope: _seat(scope, "over"),
+    },
+    groups.name: _common(groups, GROUP.name, GROUP.endpoint),
 }
 
 
-def _has_email(scope: Scope, test: Test) -> Condition:
-    rows = select(contact_emails.c.contact_id).where(
-        contact_emails.c.workspace_id == scope.workspace_id,
-        _holds(contact_emails.c.value_key, test, scope.postgres, plain=True),
-    )
-    return contacts.c.id.in_(rows)
+# Memberships: rows of another table
 
 
-def _groups_with(scope: Scope, member_id: str) -> CompoundSelect[Any]:
-    """The ids of the groups that a contact or group is a direct member of: two index seeks."""
-    of_workspace = members.c.workspace_id == scope.workspace_id
-    contained = select(members.c.group_id).where(of_workspace, members.c.contact_id == member_id)
-    return contained.union_all(select(members.c.group_id).where(of_workspace, members.c.child_id == member_id))
+def _members(scope: Scope) -> Some:
+    """The members of a group."""
+
+    def some(condition: Callable[[Leaf], Condition]) -> Condition:
+        of_group = (members.c.workspace_id == scope.workspace_id, members.c.group_id == groups.c.id)
+        found = select(literal(1)).select_from(members).where(*of_group, condition(_member_leaf(scope)))
+        return scope.searched(found.correlate(groups).exists())
+
+    return some
 
 
-def _member_type() -> Expression:
-    return case((members.c.child_id.is_(None), "user"), else_="group")
-
-
-def _member_reference(base: str) -> Expression:
-    endpoint = case((members.c.child_id.is_(None), f"{base}/Users/"), else_=f"{base}/Groups/")
-    return endpoint.concat(members.c.member_id)
-
-
-def _members_condition(
-    scope: Scope, holds: Callable[[Mapping[str, Expression]], Condition], of_absent: bool
-) -> Condition:
+def _member_leaf(scope: Scope) -> Leaf:
     child = groups.alias()
-    person = contacts.alias()
-    leaves = {
-        "value": members.c.member_id,
-        "type": _member_type(),
-        "$ref": _member_reference(scope.base),
-        "display": func.coalesce(person.c.display_name_key, person.c.user_name_key, child.c.display_name_key),
-    }
-    joined = members.outerjoin(
-        person, and_(person.c.workspace_id == members.c.workspace_id, person.c.id == members.c.contact_id)
-    ).outerjoin(child, and_(child.c.workspace_id == members.c.workspace_id, child.c.id == members.c.child_id))
-    of_group = (members.c.workspace_id == scope.workspace_id, members.c.group_id == groups.c.id)
-    exists = select(literal(1)).select_from(joined).where(*of_group, holds(leaves)).correlate(groups).exists()
-    if not of_absent:
-        return exists
-    return or_(exists, not_(select(literal(1)).select_from(members).where(*of_group).correlate(groups).exists()))
-
-
-def _groups_condition(
-    scope: Scope, target: Target, holds: Callable[[Mapping[str, Expression]], Condition], of_absent: bool
-) -> Condition:
-    """A condition on the groups that a contact is in, directly or through a group inside another."""
-    around = (
-        select(members.c.contact_id.label("contact"), members.c.group_id.label("group_id"), literal(1).label("direct"))
-        .where(members.c.workspace_id == scope.workspace_id, members.c.contact_id.is_not(None))
-        .cte("around", recursive=True)
+    person = select(func.coalesce(func.nullif(contacts.c.display_name_key, ""), contacts.c.user_name_key)).where(
+        contacts.c.workspace_id == members.c.workspace_id, contacts.c.id == members.c.contact_id
     )
-    around = around.union(
-        select(around.c.contact, members.c.group_id, literal(0)).where(
-            members.c.workspace_id == scope.workspace_id, members.c.child_id == around.c.group_id
+    group = select(child.c.display_name_key).where(
+        child.c.workspace_id == members.c.workspace_id, child.c.id == members.c.child_id
+    )
+    is_person = members.c.child_id.is_(None)
+    endpoint = case((is_person, f"{scope.base}{USER.endpoint}/"), else_=f"{scope.base}{GROUP.endpoint}/")
+    return _leaf_of(
+        scope,
+        {
+            "value": members.c.member_id,
+            "$ref": endpoint.concat(members.c.member_id),
+            "type": case((is_person, "user"), else_="group"),
+            "display": func.coalesce(
+                person.correlate(members).scalar_subquery(), group.correlate(members).scalar_subquery()
+            ),
+        },
+    )
+
+
+def _groups_around(scope: Scope) -> Some:
+    """The groups that a contact is in, directly or through a group inside another."""
+    of_workspace = members.c.workspace_id == scope.workspace_id
+    inside = (
+        select(groups.c.id.label("outer"), groups.c.id.label("inner"))
+        .where(groups.c.workspace_id == scope.workspace_id)
+        .cte(recursive=True)
+    )
+    inside = inside.union(
+        select(inside.c.outer, members.c.child_id).where(
+            of_workspace, members.c.group_id == inside.c.inner, members.c.child_id.is_not(None)
         )
     )
-    once = (
-        select(around.c.contact, around.c.group_id, func.max(around.c.direct).label("direct"))
-        .group_by(around.c.contact, around.c.group_id)
-        .subquery()
+    group, direct = groups.alias(), members.alias()
+    is_direct = select(literal(1)).where(
+        direct.c.workspace_id == scope.workspace_id,
+        direct.c.group_id == inside.c.outer,
+        direct.c.member_id == members.c.member_id,
     )
-    group = groups.alias()
-    leaves = {
-        "value": group.c.id,
-        "$ref": literal(f"{scope.base}/Groups/").concat(group.c.id),
-        "display": group.c.display_name_key,
-        "type": case((once.c.direct == 1, "direct"), else_="indirect"),
-    }
-    joined = once.join(group, and_(group.c.workspace_id == scope.workspace_id, group.c.id == once.c.group_id))
-    some = contacts.c.id.in_(select(once.c.contact).select_from(joined).where(holds(leaves)))
-    return or_(some, contacts.c.id.not_in(select(once.c.contact))) if of_absent else some
+    leaf = _leaf_of(
+        scope,
+        {
+            "value": group.c.id,
+            "$ref": literal(f"{scope.base}{GROUP.endpoint}/").concat(group.c.id),
+            "display": group.c.display_name_key,
+            "type": case((is_direct.correlate(members, inside).exists(), "direct"), else_="indirect"),
+        },
+    )
+    joined = inside.join(members, and_(of_workspace, members.c.group_id == inside.c.inner)).join(
+        group, and_(group.c.workspace_id == scope.workspace_id, group.c.id == inside.c.outer)
+    )
+
+    def some(condition: Callable[[Leaf], Condition]) -> Condition:
+        people = select(members.c.contact_id).select_from(joined)
+        found = contacts.c.id.in_(people.where(members.c.contact_id.is_not(None), condition(leaf)))
+        return scope.searched(found)
+
+    return some
 
 
-# Sorting
+def _leaf_of(scope: Scope, expressions: Mapping[str, Expression]) -> Leaf:
+    """A leaf over one row; asked without a sub-attribute, it is the row's `value`, which is always there."""
+    return lambda sub: by_code_point(expressions[sub.name if sub else "value"], postgres=scope.postgres)
 
 
-def order_by(db: Db, base: str, resource_type: str, target: Target, *, descending: bool) -> list[ColumnElement[Any]]:
-    """The order for `sortBy`: by folded value, absent ones last (descending: first), then by id (RFC 7644 §3.4.2.3)."""
-    scope = Scope(db.dialect.name == "postgresql", "", base)
-    table, columns = (contacts, _USER_COLUMNS) if resource_type == USER.name else (groups, _GROUP_COLUMNS)
-    name = _name(target)
-    if name in columns:
-        key = columns[name](scope)
-    elif name.startswith(("groups", "members")) or target.attribute is None:
-        raise ScimError("invalidPath", f"Resources can't be sorted by {target}.")
-    else:
-        key = _sort_key(scope, table.c.search, target)
-    if descending:
-        return [key.desc().nulls_first(), table.c.id]
-    return [key.asc().nulls_last(), table.c.id]
+_OTHER_TABLES: Final[Mapping[str, Callable[[Scope], Some]]] = {"groups": _groups_around, "members": _members}
 
 
-def _sort_key(scope: Scope, document: Expression, target: Target) -> Expression:
-    attribute = target.leaf if target.attribute is None else target.attribute
-    if not attribute.multi_valued:
-        return _text_at(scope, document, _path(target), target.leaf.type)
-    source, element = _elements(scope, document, _path(Target(target.extension, attribute)))
-    inner = (target.sub.name,) if target.sub else ()
-    key = select(_text_at(scope, element, inner, target.leaf.type)).select_from(source).limit(1)
-    if attribute.has_primary:
-        primary = _text_at(scope, element, ("primary",), "boolean")
-        key = key.order_by(case((primary == _json_boolean(True, scope.postgres), 0), else_=1))
-    return key.scalar_subquery() if inner or not attribute.sub else null()
+# Comparisons that an index answers
+
+
+def _by_index(scope: Scope, asked: Filter) -> Condition | None:
+    """A comparison with a value of a list by an index on the rows that hold such values; None where there is none."""
+    if not isinstance(asked, Compare) or not asked.value:
+        return None
+    find = _INDEXED.get((str(asked.target), asked.op))
+    return find(scope, asked) if find else None
+
+
+def _narrowed(scope: Scope, term: Filter) -> list[Condition]:
+    """Conditions by index that the brackets around `term` can't be true without."""
+    found = [_by_index(scope, part) for part in (term.terms if isinstance(term, And) else ())]
+    return [condition for condition in found if condition is not None]
+
+
+def _has_email(scope: Scope, asked: Compare) -> Condition:
+    value = holds(contact_emails.c.value_key, asked, postgres=scope.postgres)
+    rows = select(contact_emails.c.contact_id).where(contact_emails.c.workspace_id == scope.workspace_id, value)
+    return scope.searched(contacts.c.id.in_(rows))
+
+
+def _has_member(scope: Scope, asked: Compare) -> Condition:
+    found = [
+        select(members.c.group_id).where(members.c.workspace_id == scope.workspace_id, column == asked.value)
+        for column in (members.c.contact_id, members.c.child_id)
+    ]
+    return scope.searched(groups.c.id.in_(found[0].union_all(found[1])))
+
+
+def _is_inside(scope: Scope, asked: Compare) -> Condition:
+    """Whether a contact is in one group, directly or through the groups inside it."""
+    of_workspace = members.c.workspace_id == scope.workspace_id
+    inside = (
+        select(groups.c.id)
+        .where(groups.c.workspace_id == scope.workspace_id, groups.c.id == asked.value)
+        .cte(recursive=True)
+    )
+    inside = inside.union(
+        select(members.c.child_id).where(
+            of_workspace, members.c.group_id == inside.c.id, members.c.child_id.is_not(None)
+        )
+    )
+    rows = select(members.c.contact_id).where(
+        of_workspace, members.c.group_id.in_(select(inside.c.id)), members.c.contact_id.is_not(None)
+    )
+    return scope.searched(contacts.c.id.in_(rows))
+
+
+_INDEXED: Final[Mapping[tuple[str, str], Callable[[Scope, Compare], Condition]]] = {
+    ("emails.value", "eq"): _has_email,
+    ("emails.value", "sw"): _has_email,
+    ("members.value", "eq"): _has_member,
+    ("groups.value", "eq"): _is_inside,
+}

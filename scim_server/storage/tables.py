@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
@@ -46,7 +47,25 @@ String: Final = Text().with_variant(Text(collation="C"), "postgresql")
 
 def instant_text(value: datetime) -> str:
     """A point in time as stored and sent: UTC, microseconds, so that text order is time order."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def number_text(value: int | float | Decimal) -> str:
+    """A number as text that compares as the number does: sign, exponent and digits, the other way round below zero.
+
+    Exact, and the same on every database; a float is the decimal that it is written as.
+    """
+    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if not number:
+        return "1"
+    digits = "".join(map(str, number.as_tuple().digits)).lstrip("0").rstrip("0")
+    text = f"{number.adjusted() + 5000:04}{digits}"
+    if number > 0:
+        return f"2{text}"
+    return f"0{text.translate(_COMPLEMENT)}~"  # the end sorts behind further digits
+
+
+_COMPLEMENT: Final = str.maketrans("0123456789", "9876543210")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -63,7 +82,10 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Searchable(TypeDecorator[Mapping[str, Any]]):
-    """A JSON object that queries look into: text for SQLite's json functions, jsonb on PostgreSQL. Never read back."""
+    """A JSON object that queries look into: text for SQLite's json functions, jsonb on PostgreSQL. Never read back.
+
+    Numbers in it are kept as number_text, so that all comparisons are of text or truth values.
+    """
 
     impl = Text
     cache_ok = True
@@ -72,7 +94,18 @@ class Searchable(TypeDecorator[Mapping[str, Any]]):
         return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Mapping[str, Any] | None, dialect: Dialect) -> Any:
-        return value if value is None or dialect.name == "postgresql" else orjson.dumps(value).decode()
+        kept = _without_numbers(value)
+        return kept if kept is None or dialect.name == "postgresql" else orjson.dumps(kept).decode()
+
+
+def _without_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_numbers(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_numbers(inner) for inner in value]
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return number_text(value)
+    return value
 
 
 def _id(name: str, *, nullable: bool = False) -> Column[str]:
@@ -86,6 +119,13 @@ workspaces = Table(
     Column("name", String, nullable=False),
     Column("name_key", String, nullable=False, unique=True),
     Column("created", Instant, nullable=False),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),  # base64; made once, of random bytes
 )
 
 licence_types = Table(
@@ -118,6 +158,7 @@ tokens = Table(
     Column("workspace_id", String, primary_key=True),
     Column("id", String, primary_key=True),
     _id("connection_id"),
+    _id("contact_id", nullable=True),  # whom the token acts for, if it is a person's own
     Column("hash", String, nullable=False),  # SHA-256 of the token, hex
     Column("hint", String, nullable=False),  # its last characters, to tell tokens apart
     Column("scopes", String, nullable=False),
@@ -127,6 +168,8 @@ tokens = Table(
     Column("last_used", Instant),
     UniqueConstraint("workspace_id", "hash"),
     ForeignKeyConstraint(["workspace_id", "connection_id"], ["connections.workspace_id", "connections.id"]),
+    ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"),
+    Index("ix_tokens_contact_id", "workspace_id", "contact_id"),
     Index("ix_tokens_hash", "hash"),  # the one look-up that can't name its workspace: it finds it
 )
 
@@ -148,9 +191,11 @@ contacts = Table(
     Column("account_linked", Boolean, nullable=False),
     Column("invitation", Text),  # JSON: the invitation under way or the last one
     Column("unassigned", String),  # attributes with a default that the client has unassigned: "active archived"
+    Column("password", Text),  # Argon2id
     Column("label", String, nullable=False),  # what to call the contact in lists
     Column("profile", Text, nullable=False),  # JSON: the person's SCIM attributes exactly as sent
     Column("search", Searchable(), nullable=False),  # JSON: the profile's comparable form
+    Column("external_id_key", String),
     Column("display_name_key", String),
     Column("family_name_key", String),
     Column("employee_number_key", String),
@@ -163,7 +208,7 @@ contacts = Table(
     ForeignKeyConstraint(["workspace_id", "connection_id"], ["connections.workspace_id", "connections.id"]),
     CheckConstraint("status IN ('uninvited', 'invited', 'active', 'inactive')", name="status"),
     CheckConstraint("role <> 'owner' OR status = 'active'", name="owner_is_active"),
-    Index("ix_contacts_external_id", "workspace_id", "external_id"),
+    Index("ix_contacts_external_id_key", "workspace_id", "external_id_key"),
     Index("ix_contacts_display_name_key", "workspace_id", "display_name_key"),
     Index("ix_contacts_family_name_key", "workspace_id", "family_name_key"),
     Index("ix_contacts_employee_number_key", "workspace_id", "employee_number_key"),
@@ -219,6 +264,7 @@ groups = Table(
     Column("display_name", String, nullable=False),
     Column("display_name_key", String, nullable=False),
     Column("external_id", String),
+    Column("external_id_key", String),
     _id("connection_id", nullable=True),
     Column("profile", Text, nullable=False),
     Column("search", Searchable(), nullable=False),
@@ -227,7 +273,7 @@ groups = Table(
     Column("modified", Instant, nullable=False),
     UniqueConstraint("workspace_id", "display_name_key"),
     ForeignKeyConstraint(["workspace_id", "connection_id"], ["connections.workspace_id", "connections.id"]),
-    Index("ix_groups_external_id", "workspace_id", "external_id"),
+    Index("ix_groups_external_id_key", "workspace_id", "external_id_key"),
 )
 
 members = Table(
@@ -243,8 +289,21 @@ members = Table(
     ForeignKeyConstraint(["workspace_id", "child_id"], ["groups.workspace_id", "groups.id"], ondelete="CASCADE"),
     CheckConstraint("member_id = coalesce(contact_id, child_id)", name="member"),
     CheckConstraint("(contact_id IS NULL) <> (child_id IS NULL)", name="contact_or_group"),
-    Index("ix_members_contact_id", "workspace_id", "contact_id"),
-    Index("ix_members_child_id", "workspace_id", "child_id"),
+    Index(
+        "ix_members_contact_id",
+        "workspace_id",
+        "contact_id",
+        sqlite_where=text("contact_id IS NOT NULL"),
+        postgresql_where=text("contact_id IS NOT NULL"),
+    ),
+    # few members are groups: an index that held the others too would look useless to a planner
+    Index(
+        "ix_members_child_id",
+        "workspace_id",
+        "child_id",
+        sqlite_where=text("child_id IS NOT NULL"),
+        postgresql_where=text("child_id IS NOT NULL"),
+    ),
 )
 
 activity = Table(

@@ -26,9 +26,9 @@ from scim_server.scim.filter import (
     value_target,
 )
 from scim_server.scim.schema import (
+    CORE,
     ENTERPRISE_URN,
     GROUP,
-    RESOURCE_TYPES,
     USER,
     WORKSPACE_URN,
     ResourceType,
@@ -37,7 +37,7 @@ from scim_server.scim.schema import (
 )
 
 CASES: Final[list[dict[str, Any]]] = json.loads((File(__file__).parents[1] / "corpus" / "filters.json").read_text())
-TYPES: Final = {resource_type.name: resource_type for resource_type in RESOURCE_TYPES}
+TYPES: Final = {resource_type.name: resource_type for resource_type in CORE}
 MEASURE_URN: Final = "urn:example:2.0:Measure"
 MEASURED: Final = with_extension(
     USER,

@@ -11,12 +11,12 @@ import pytest
 
 from scim_server.scim.filter import FILTER_TOLERANCES, ValuePath, parse_filter
 from scim_server.scim.match import comparable, matches, matches_element, sort_value, values_at
-from scim_server.scim.schema import ENTERPRISE_URN, GROUP, RESOURCE_TYPES, USER, WORKSPACE_URN, Target, with_extension
+from scim_server.scim.schema import CORE, ENTERPRISE_URN, GROUP, USER, WORKSPACE_URN, Target, with_extension
 
 CORPUS: Final = Path(__file__).parents[1] / "corpus"
 PEOPLE: Final[dict[str, list[dict[str, Any]]]] = json.loads((CORPUS / "people.json").read_text())
 CASES: Final[list[dict[str, Any]]] = json.loads((CORPUS / "filters.json").read_text())
-TYPES: Final = {resource_type.name: resource_type for resource_type in RESOURCE_TYPES}
+TYPES: Final = {resource_type.name: resource_type for resource_type in CORE}
 FORMS: Final = {name: [comparable(TYPES[name], person) for person in people] for name, people in PEOPLE.items()}
 MEASURED: Final = with_extension(
     USER,

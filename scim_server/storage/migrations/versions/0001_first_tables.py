@@ -17,6 +17,12 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "secrets",
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("value", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_secrets")),
+    )
+    op.create_table(
         "workspaces",
         sa.Column("workspace_id", TEXT, nullable=False),
         sa.Column("name", TEXT, nullable=False),
@@ -94,9 +100,11 @@ def upgrade() -> None:
         sa.Column("account_linked", sa.Boolean(), nullable=False),
         sa.Column("invitation", sa.Text(), nullable=True),
         sa.Column("unassigned", TEXT, nullable=True),
+        sa.Column("password", sa.Text(), nullable=True),
         sa.Column("label", TEXT, nullable=False),
         sa.Column("profile", sa.Text(), nullable=False),
         sa.Column("search", JSON, nullable=False),
+        sa.Column("external_id_key", TEXT, nullable=True),
         sa.Column("display_name_key", TEXT, nullable=True),
         sa.Column("family_name_key", TEXT, nullable=True),
         sa.Column("employee_number_key", TEXT, nullable=True),
@@ -124,7 +132,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_contacts_employee_number_key", "contacts", ["workspace_id", "employee_number_key"], unique=False
     )
-    op.create_index("ix_contacts_external_id", "contacts", ["workspace_id", "external_id"], unique=False)
+    op.create_index("ix_contacts_external_id_key", "contacts", ["workspace_id", "external_id_key"], unique=False)
     op.create_index("ix_contacts_family_name_key", "contacts", ["workspace_id", "family_name_key"], unique=False)
     op.create_index(
         "uq_contacts_owner",
@@ -141,6 +149,7 @@ def upgrade() -> None:
         sa.Column("display_name", TEXT, nullable=False),
         sa.Column("display_name_key", TEXT, nullable=False),
         sa.Column("external_id", TEXT, nullable=True),
+        sa.Column("external_id_key", TEXT, nullable=True),
         sa.Column("connection_id", TEXT, nullable=True),
         sa.Column("profile", sa.Text(), nullable=False),
         sa.Column("search", JSON, nullable=False),
@@ -155,28 +164,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_groups")),
         sa.UniqueConstraint("workspace_id", "display_name_key", name=op.f("uq_groups_workspace_id_display_name_key")),
     )
-    op.create_index("ix_groups_external_id", "groups", ["workspace_id", "external_id"], unique=False)
-    op.create_table(
-        "tokens",
-        sa.Column("workspace_id", TEXT, nullable=False),
-        sa.Column("id", TEXT, nullable=False),
-        sa.Column("connection_id", TEXT, nullable=False),
-        sa.Column("hash", TEXT, nullable=False),
-        sa.Column("hint", TEXT, nullable=False),
-        sa.Column("scopes", TEXT, nullable=False),
-        sa.Column("created", TEXT, nullable=False),
-        sa.Column("expires", TEXT, nullable=True),
-        sa.Column("revoked", TEXT, nullable=True),
-        sa.Column("last_used", TEXT, nullable=True),
-        sa.ForeignKeyConstraint(
-            ["workspace_id", "connection_id"],
-            ["connections.workspace_id", "connections.id"],
-            name=op.f("fk_tokens_workspace_id_connection_id"),
-        ),
-        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_tokens")),
-        sa.UniqueConstraint("workspace_id", "hash", name=op.f("uq_tokens_workspace_id_hash")),
-    )
-    op.create_index("ix_tokens_hash", "tokens", ["hash"], unique=False)
+    op.create_index("ix_groups_external_id_key", "groups", ["workspace_id", "external_id_key"], unique=False)
     op.create_table(
         "contact_emails",
         sa.Column("workspace_id", TEXT, nullable=False),
@@ -223,8 +211,22 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "group_id", "member_id", name=op.f("pk_members")),
     )
-    op.create_index("ix_members_child_id", "members", ["workspace_id", "child_id"], unique=False)
-    op.create_index("ix_members_contact_id", "members", ["workspace_id", "contact_id"], unique=False)
+    op.create_index(
+        "ix_members_child_id",
+        "members",
+        ["workspace_id", "child_id"],
+        unique=False,
+        sqlite_where=sa.text("child_id IS NOT NULL"),
+        postgresql_where=sa.text("child_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_members_contact_id",
+        "members",
+        ["workspace_id", "contact_id"],
+        unique=False,
+        sqlite_where=sa.text("contact_id IS NOT NULL"),
+        postgresql_where=sa.text("contact_id IS NOT NULL"),
+    )
     op.create_table(
         "seats",
         sa.Column("workspace_id", TEXT, nullable=False),
@@ -256,6 +258,35 @@ def upgrade() -> None:
         sqlite_where=sa.text("holder_id IS NULL"),
         postgresql_where=sa.text("holder_id IS NULL"),
     )
+    op.create_table(
+        "tokens",
+        sa.Column("workspace_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("connection_id", TEXT, nullable=False),
+        sa.Column("contact_id", TEXT, nullable=True),
+        sa.Column("hash", TEXT, nullable=False),
+        sa.Column("hint", TEXT, nullable=False),
+        sa.Column("scopes", TEXT, nullable=False),
+        sa.Column("created", TEXT, nullable=False),
+        sa.Column("expires", TEXT, nullable=True),
+        sa.Column("revoked", TEXT, nullable=True),
+        sa.Column("last_used", TEXT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["workspace_id", "connection_id"],
+            ["connections.workspace_id", "connections.id"],
+            name=op.f("fk_tokens_workspace_id_connection_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id", "contact_id"],
+            ["contacts.workspace_id", "contacts.id"],
+            name=op.f("fk_tokens_workspace_id_contact_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_tokens")),
+        sa.UniqueConstraint("workspace_id", "hash", name=op.f("uq_tokens_workspace_id_hash")),
+    )
+    op.create_index("ix_tokens_contact_id", "tokens", ["workspace_id", "contact_id"], unique=False)
+    op.create_index("ix_tokens_hash", "tokens", ["hash"], unique=False)
 
 
 def downgrade() -> None:
