@@ -32,7 +32,7 @@ from scim_server.scim.match import comparable
 from scim_server.scim.patch import Operation, apply
 from scim_server.scim.schema import ENTERPRISE_URN, USER, WORKSPACE_URN, fold
 from scim_server.scim.values import check_immutable
-from scim_server.storage import access, contacts, groups, ledger
+from scim_server.storage import access, contacts, groups, ledger, whole
 from scim_server.storage.db import writing
 
 Precondition = Callable[[int], None]
@@ -48,6 +48,7 @@ class Call:
     tolerance: frozenset[str] = frozenset()
     precondition: Precondition | None = None
     contact_id: str | None = None  # whom the caller is, where a token acts for a contact
+    prefetched: whole.Whole | None = None  # a contact of the caller's workspace, read together with the token
 
     @property
     def workspace_id(self) -> str:
@@ -58,9 +59,14 @@ class Call:
 def read(directory: Directory, call: Call, contact_id: str, *, with_groups: bool = True) -> dict[str, Any]:
     """The complete User. Raises ScimError notFound."""
     call.actor.require(Permission.CONTACTS_VIEW)
-    contact = found(contacts.read(directory.engine, call.workspace_id, contact_id), contact_id)
-    around = groups.read_memberships(directory.engine, call.workspace_id, contact_id) if with_groups else ()
-    return to_user(contact, around, call.base)
+    if call.prefetched is not None and call.prefetched.contact.id == contact_id:
+        return to_user(call.prefetched.contact, call.prefetched.memberships, call.base)
+    if not with_groups:
+        return to_user(found(contacts.read(directory.engine, call.workspace_id, contact_id), contact_id), (), call.base)
+    whole_contact = whole.read(directory.engine, call.workspace_id, contact_id)
+    if whole_contact is None:
+        raise missing(contact_id)
+    return to_user(whole_contact.contact, whole_contact.memberships, call.base)
 
 
 def create(directory: Directory, call: Call, user: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,8 +145,13 @@ def delete(directory: Directory, call: Call, contact_id: str) -> None:
 def found(contact: Contact | None, contact_id: str) -> Contact:
     """The contact, or ScimError notFound: the same answer for an id of another workspace."""
     if contact is None:
-        raise ScimError("notFound", f"There is no User with the id {shortened(contact_id)!r}.")
+        raise missing(contact_id)
     return contact
+
+
+def missing(contact_id: str) -> ScimError:
+    """The refusal for an id that the workspace doesn't have."""
+    return ScimError("notFound", f"There is no User with the id {shortened(contact_id)!r}.")
 
 
 def shortened(text: str, length: int = 64) -> str:

@@ -12,19 +12,13 @@ from scim_server.directory import Directory
 from scim_server.scim.errors import ScimError
 from scim_server.storage import access
 from scim_server.storage.db import writing
+from scim_server.storage.whole import Whole, read_granted
 
 REALM = "scim"
 
 
 class _Validator(BearerTokenValidator):  # type: ignore[misc]  # Authlib has no type hints
-    """Looks a token up in the database, on every request: a revoked one is refused at once, by every worker."""
-
-    def __init__(self, directory: Directory) -> None:
-        super().__init__(realm=REALM)
-        self._directory = directory
-
-    def authenticate_token(self, token_string: str) -> access.Grant | None:
-        return access.grant_of(self._directory.engine, token_string, self._directory.now())
+    """Refuses what stands for nothing: tokens are looked up on every request, so that a revoked one is out at once."""
 
     def validate_token(self, token: access.Grant | None, scopes: Any, request: Any, **_: Any) -> None:
         if token is None:
@@ -37,17 +31,30 @@ class Authenticator:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._protector = ResourceProtector()
-        self._protector.register_token_validator(_Validator(directory))
+        self._protector.register_token_validator(_Validator(realm=REALM))
 
-    def grant(self, request: Any) -> access.Grant:
-        """What the request's bearer token stands for. Raises ScimError unauthorized, with WWW-Authenticate."""
+    def grant(self, request: Any, contact_id: str | None = None) -> tuple[access.Grant, Whole | None]:
+        """What the request's bearer token stands for, and, looked up with it, the contact that the request is about.
+
+        Raises ScimError unauthorized, with WWW-Authenticate.
+        """
         try:
-            grant: access.Grant = self._protector.validate_request([], request)
+            validator, token = self._protector.parse_request_authorization(request)
+            grant, whole = self._looked_up(token, contact_id)
+            validator.validate_token(grant, [], request)
         except OAuth2Error as error:
             failed = f', error="{error.error}"' if isinstance(error, InvalidTokenError) else ""
             raise ScimError("unauthorized", headers={"WWW-Authenticate": f'Bearer realm="{REALM}"{failed}'}) from error
+        if grant is None:
+            raise ScimError("unauthorized")
         self._note_use(grant)
-        return grant
+        return grant, whole
+
+    def _looked_up(self, token: str, contact_id: str | None) -> tuple[access.Grant | None, Whole | None]:
+        engine, now = self._directory.engine, self._directory.now()
+        if contact_id is None:
+            return access.grant_of(engine, token, now), None
+        return read_granted(engine, token, contact_id, now)
 
     def _note_use(self, grant: access.Grant) -> None:
         now = self._directory.now()

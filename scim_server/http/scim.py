@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from flask import Flask, request
 from flask import Response as FlaskResponse
 from uuid_utils import uuid7
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter, Rule
+from werkzeug.sansio.utils import get_current_url
 
 from scim_server.directory.contacts import Call
 from scim_server.domain.actor import Actor
@@ -25,13 +28,24 @@ from scim_server.scim.tolerance import tolerance_of
 
 ROOT: Final = "/scim"
 PREFIX: Final = f"{ROOT}/v2"
-HEADERS: Final = ("content-type", "if-match", "if-none-match")
+HEADERS: Final = {
+    "content-type": "CONTENT_TYPE",
+    "if-match": "HTTP_IF_MATCH",
+    "if-none-match": "HTTP_IF_NONE_MATCH",
+}
+
+
+class _Sent(FlaskResponse):
+    """An answer whose headers are complete: what Werkzeug would work out again for each is known."""
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        return self.headers
 
 
 class _Anything(BaseConverter):
-    """The rest of a path, slashes included, also doubled ones."""
+    """The rest of a path: slashes included, also doubled ones, and line breaks."""
 
-    regex = ".*"
+    regex = "(?s:.*)"
     part_isolating = False
 
 
@@ -54,7 +68,7 @@ def _answered(endpoint: Endpoint, authenticator: Authenticator, rest: str) -> Re
 
     def work() -> Response:
         try:
-            call = _call(authenticator, request_id)
+            call = _call(authenticator, request_id, _contact_asked_for(rest))
             return _answer(endpoint, call, _read_request(endpoint, rest), request_id)
         except RequestEntityTooLarge:
             detail = f"The request body is larger than the {endpoint.limits.body} bytes that the server accepts."
@@ -66,9 +80,16 @@ def _answered(endpoint: Endpoint, authenticator: Authenticator, rest: str) -> Re
     return replace(response, headers={**response.headers, "X-Request-Id": request_id})
 
 
-def _call(authenticator: Authenticator, request_id: str) -> Call:
+def _contact_asked_for(rest: str) -> str | None:
+    """The id in a plain GET of one User, which is read together with the token."""
+    segments = rest.split("/")
+    plain = request.method == "GET" and len(segments) == 3 and segments[:2] == ["v2", "Users"]
+    return segments[2] if plain and "\x00" not in rest else None
+
+
+def _call(authenticator: Authenticator, request_id: str, contact_id: str | None) -> Call:
     """Who calls, and with what rights. Raises ScimError unauthorized."""
-    grant = authenticator.grant(request)
+    grant, whole = authenticator.grant(request, contact_id)
     connection = grant.connection
     actor = Actor(
         workspace_id=connection.workspace_id,
@@ -78,7 +99,7 @@ def _call(authenticator: Authenticator, request_id: str) -> Call:
         id=grant.contact_id or connection.id,
         request_id=request_id,
     )
-    return Call(actor, connection, "", tolerance_of(connection.preset), contact_id=grant.contact_id)
+    return Call(actor, connection, "", tolerance_of(connection.preset), contact_id=grant.contact_id, prefetched=whole)
 
 
 def _answer(endpoint: Endpoint, call: Call, asked: Request, request_id: str) -> Response:
@@ -97,16 +118,25 @@ def _answer(endpoint: Endpoint, call: Call, asked: Request, request_id: str) -> 
 
 def _read_request(endpoint: Endpoint, rest: str) -> Request:
     query: dict[str, str] = {}
-    for name, value in request.args.items(multi=True):
-        query.setdefault(name.lower(), value)
+    environ = request.environ
+    if environ.get("QUERY_STRING"):
+        for name, value in request.args.items(multi=True):
+            query.setdefault(name.lower(), value)
+    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     return Request(
         method=request.method,
-        base=(endpoint.base_url or request.url_root.rstrip("/")) + PREFIX,
+        base=(endpoint.base_url or _root(environ["wsgi.url_scheme"], host, environ.get("SCRIPT_NAME", ""))) + PREFIX,
         path=_below_version([segment for segment in rest.split("/") if segment]),
         query=query,
-        headers={name: request.headers.get(name, "") for name in HEADERS},
+        headers={name: environ.get(variable, "") for name, variable in HEADERS.items()},
         body=_read_body(endpoint.limits.body) if request.method in ("POST", "PUT", "PATCH") else b"",
     )
+
+
+@lru_cache(maxsize=1024)
+def _root(scheme: str, host: str, script: str) -> str:
+    """The URL that the application is reached under, made safe to show."""
+    return get_current_url(scheme, host, script).rstrip("/")
 
 
 def _read_body(largest: int) -> bytes:
@@ -129,9 +159,11 @@ def _below_version(segments: list[str]) -> tuple[str, ...]:
 
 
 def _sent(response: Response) -> FlaskResponse:
-    sent = FlaskResponse(response.body, status=response.status, headers=dict(response.headers))
+    sent = _Sent(response.body, status=response.status, headers=dict(response.headers))
     if response.body:
         sent.content_type = MEDIA_TYPE
     else:
         del sent.headers["Content-Type"]
+        if response.status in (204, 304):
+            del sent.headers["Content-Length"]  # RFC 9110 §8.6
     return sent

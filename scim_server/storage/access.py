@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -13,7 +14,7 @@ from sqlalchemy import Connection as Db
 from sqlalchemy import Engine, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from scim_server.domain.connection import PRESETS, Connection, settings_of
+from scim_server.domain.connection import PRESETS, Connection, Settings, settings_of
 from scim_server.storage.prepared import Prepared
 from scim_server.storage.tables import connections, instant_text, secrets, tokens, workspaces
 
@@ -114,7 +115,7 @@ def _connection(row: Any) -> Connection:
         id=row.id,
         name=row.name,
         preset=row.preset,
-        settings=settings_of(row.preset, orjson.loads(row.settings)),
+        settings=_settings(row.preset, row.settings),
     )
 
 
@@ -143,48 +144,56 @@ def revoke_token(db: Db, workspace_id: str, connection_id: str, token_id: str, n
     return db.scalar(select(tokens.c.id).where(of_token)) is not None
 
 
-_BY_HASH: Final = (
-    select(
-        tokens.c.id.label("token_id"),
-        tokens.c.scopes,
-        tokens.c.expires,
-        tokens.c.revoked,
-        tokens.c.last_used,
-        tokens.c.contact_id,
-        connections.c.workspace_id,
-        connections.c.id,
-        connections.c.name,
-        connections.c.preset,
-        connections.c.settings,
-    )
-    .join_from(
-        tokens,
-        connections,
-        and_(connections.c.workspace_id == tokens.c.workspace_id, connections.c.id == tokens.c.connection_id),
-    )
-    .where(tokens.c.hash == bindparam("hash"))
+# Under names of their own, so that the columns of what the token asks for can stand beside them.
+GRANT_COLUMNS: Final = (
+    tokens.c.id.label("token_id"),
+    tokens.c.scopes,
+    tokens.c.expires,
+    tokens.c.revoked,
+    tokens.c.last_used,
+    tokens.c.contact_id.label("acts_for"),
+    connections.c.workspace_id.label("granted_workspace_id"),
+    connections.c.id.label("granted_connection_id"),
+    connections.c.name,
+    connections.c.preset,
+    connections.c.settings,
 )
-
-
-_PREPARED: Final = Prepared(_BY_HASH)
+OF_CONNECTION: Final = and_(
+    connections.c.workspace_id == tokens.c.workspace_id, connections.c.id == tokens.c.connection_id
+)
+_BY_HASH: Final = Prepared(
+    select(*GRANT_COLUMNS).join_from(tokens, connections, OF_CONNECTION).where(tokens.c.hash == bindparam("hash"))
+)
 
 
 def grant_of(engine: Engine, text: str, now: datetime) -> Grant | None:
     """What the token stands for; None when it is unknown, revoked or expired. Looked up on every request."""
-    rows = _PREPARED.rows(engine, {"hash": hash_of(text)})
-    if not rows:
-        return None
-    row = rows[0]
+    rows = _BY_HASH.rows(engine, {"hash": hash_of(text)})
+    return grant_in(rows[0], now) if rows else None
+
+
+def grant_in(row: Any, now: datetime) -> Grant | None:
+    """The grant in a row of GRANT_COLUMNS; None when it is revoked or expired."""
     if row.revoked is not None or (row.expires is not None and row.expires <= instant_text(now)):
         return None
-    last_used = None if row.last_used is None else datetime.fromisoformat(row.last_used)
     return Grant(
         token_id=row.token_id,
         scopes=row.scopes,
-        connection=_connection(row),
-        contact_id=row.contact_id,
-        last_used=last_used,
+        connection=Connection(
+            workspace_id=row.granted_workspace_id,
+            id=row.granted_connection_id,
+            name=row.name,
+            preset=row.preset,
+            settings=_settings(row.preset, row.settings),
+        ),
+        contact_id=row.acts_for,
+        last_used=None if row.last_used is None else datetime.fromisoformat(row.last_used),
     )
+
+
+@lru_cache(maxsize=1024)
+def _settings(preset: str, own: str) -> Settings:
+    return settings_of(preset, orjson.loads(own))
 
 
 def revoke_tokens_of(db: Db, workspace_id: str, contact_id: str, now: datetime) -> None:

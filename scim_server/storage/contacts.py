@@ -24,20 +24,20 @@ from scim_server.storage.tables import Instant, String, contact_emails, contacts
 DEFAULTED: Final = ("active", "archived")
 
 # Points in time come as text, which is what answers hold; contact_of reads them where they are needed as such.
-_SEAT: Final = (
+SEAT: Final = (
     seats.c.id.label("seat_id"),
     seats.c.licence.label("seat_licence"),
     seats.c.state.label("seat_state"),
     type_coerce(seats.c.since, String).label("seat_since"),
     seats.c.over.label("seat_over"),
 )
-_COLUMNS: Final = tuple(
+COLUMNS: Final = tuple(
     type_coerce(column, String).label(column.name) if isinstance(column.type, Instant) else column
     for column in contacts.c
     if column.name != "search"
 )
 
-SELECT: Final[Select[Any]] = select(*_COLUMNS, *_SEAT).select_from(
+SELECT: Final[Select[Any]] = select(*COLUMNS, *SEAT).select_from(
     contacts.outerjoin(seats, and_(seats.c.workspace_id == contacts.c.workspace_id, seats.c.holder_id == contacts.c.id))
 )
 _BY_ID: Final = SELECT.where(contacts.c.workspace_id == bindparam("workspace"), contacts.c.id == bindparam("contact"))

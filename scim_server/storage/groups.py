@@ -203,7 +203,8 @@ def members_of(db: Db, workspace_id: str, group_ids: Sequence[str]) -> dict[str,
     return found
 
 
-def _label_of_group() -> ScalarSelect[Any]:
+def label_of_group() -> ScalarSelect[Any]:
+    """The name of a membership's group."""
     # a subquery and no join, so that no planner begins with all groups of the workspace
     named = groups.alias()
     label = select(named.c.display_name).where(
@@ -212,7 +213,7 @@ def _label_of_group() -> ScalarSelect[Any]:
     return label.scalar_subquery()
 
 
-def _is_inside() -> Exists:
+def is_inside() -> Exists:
     """Whether the group of a membership is itself a member of another group."""
     outer = members.alias()
     found = select(literal(1)).where(
@@ -221,20 +222,20 @@ def _is_inside() -> Exists:
     return found.exists()
 
 
-def _groups_around(member: ColumnElement[Any], chosen: ColumnElement[bool]) -> Select[Any]:
+def _around(member: ColumnElement[Any], chosen: ColumnElement[bool]) -> Select[Any]:
     """Member, group, its name and whether it is inside others, for the members that are `chosen`."""
     columns = (
         member.label("member"),
         members.c.group_id,
-        _label_of_group().label("label"),
-        _is_inside().label("inside"),
+        label_of_group().label("label"),
+        is_inside().label("inside"),
     )
     return select(*columns).where(members.c.workspace_id == bindparam("workspace"), chosen)
 
 
-_OF_CONTACT: Final = Prepared(_groups_around(members.c.contact_id, members.c.contact_id == bindparam("contact")))
-_OF_CONTACTS: Final = _groups_around(members.c.contact_id, members.c.contact_id.in_(bindparam("ids", expanding=True)))
-_OF_GROUPS: Final = _groups_around(members.c.child_id, members.c.child_id.in_(bindparam("ids", expanding=True)))
+_OF_CONTACT: Final = Prepared(_around(members.c.contact_id, members.c.contact_id == bindparam("contact")))
+_OF_CONTACTS: Final = _around(members.c.contact_id, members.c.contact_id.in_(bindparam("ids", expanding=True)))
+_OF_GROUPS: Final = _around(members.c.child_id, members.c.child_id.in_(bindparam("ids", expanding=True)))
 
 
 def read_memberships(engine: Engine, workspace_id: str, contact_id: str) -> list[Membership]:
@@ -243,7 +244,7 @@ def read_memberships(engine: Engine, workspace_id: str, contact_id: str) -> list
     if any(row.inside for row in rows):
         with reading(engine) as db:
             return memberships_of(db, workspace_id, [contact_id])[contact_id]
-    return sorted((Membership(row.group_id, row.label, True) for row in rows), key=_by_id)
+    return sorted((Membership(row.group_id, row.label, True) for row in rows), key=by_id)
 
 
 def memberships_of(db: Db, workspace_id: str, contact_ids: Sequence[str]) -> dict[str, list[Membership]]:
@@ -262,7 +263,7 @@ def memberships_of(db: Db, workspace_id: str, contact_ids: Sequence[str]) -> dic
     for row in direct:
         inner[row.member].add(row.group_id)
     return {
-        contact_id: sorted((Membership(g, labels[g], g in own) for g in _above(own, parents)), key=_by_id)
+        contact_id: sorted((Membership(g, labels[g], g in own) for g in _above(own, parents)), key=by_id)
         for contact_id, own in inner.items()
     }
 
@@ -283,7 +284,8 @@ def _above(own: set[str], parents: Mapping[str, Sequence[str]]) -> set[str]:
     return found
 
 
-def _by_id(membership: Membership) -> str:
+def by_id(membership: Membership) -> str:
+    """The key that memberships are listed by."""
     return membership.id
 
 

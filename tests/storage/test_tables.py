@@ -1,0 +1,91 @@
+"""What holds for the tables as a whole, and how values are kept in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, Table, UniqueConstraint
+
+from scim_server.storage.tables import Instant, Searchable, String, instant_text, metadata, number_text
+
+# Keys that don't begin with the workspace, and why.
+EXCEPTIONS: Final = {
+    "uq_workspaces_name_key": "a workspace is found by its name",
+    "ix_tokens_hash": "a token is what tells the workspace",
+    "pk_secrets": "the server's own keys belong to no workspace",
+}
+
+
+def keys(table: Table) -> Iterator[tuple[str, list[str]]]:
+    """Name and columns of each key and index."""
+    for each in (*table.constraints, *table.indexes):
+        if isinstance(each, PrimaryKeyConstraint | UniqueConstraint | ForeignKeyConstraint | Index):
+            yield str(each.name), [column.name for column in each.columns]
+
+
+def test_every_key_begins_with_the_workspace() -> None:
+    others = {
+        name: columns
+        for table in metadata.sorted_tables
+        for name, columns in keys(table)
+        if columns[0] != "workspace_id"
+    }
+    assert set(others) == set(EXCEPTIONS)
+
+
+def test_foreign_keys_stay_in_their_workspace() -> None:
+    for table in metadata.sorted_tables:
+        for constraint in table.foreign_key_constraints:
+            assert constraint.elements[0].column.name == "workspace_id", constraint.name
+
+
+def test_all_text_compares_by_code_point() -> None:
+    plain = {"payload", "facts", "profile", "settings", "invitation", "password"}  # JSON and hashes, never compared
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            kind = column.type
+            if kind.python_type is str and not isinstance(kind, Instant | Searchable):
+                assert kind is String or column.name in plain, column
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05.000000Z"),
+        (datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=2))), "2026-01-02T01:04:05.000006Z"),
+        (datetime(7, 1, 1, tzinfo=UTC), "0007-01-01T00:00:00.000000Z"),
+    ],
+)
+def test_instants(moment: datetime, expected: str) -> None:
+    assert instant_text(moment) == expected
+
+
+NUMBERS = st.one_of(
+    st.integers(-(10**40), 10**40),
+    st.integers(-200, 200),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=-1000, max_value=1000, places=3),
+)
+
+
+def exact(number: int | float | Decimal) -> Decimal:
+    return Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
+
+
+@given(NUMBERS, NUMBERS)
+def test_text_of_numbers_compares_as_they_do(one: int | float | Decimal, other: int | float | Decimal) -> None:
+    assert (number_text(one) < number_text(other)) is (exact(one) < exact(other))
+    assert (number_text(one) == number_text(other)) is (exact(one) == exact(other))
+
+
+@pytest.mark.parametrize(
+    "same", [(1, 1.0, Decimal("1.00"), Decimal("1E0")), (0, 0.0, -0.0, Decimal("0E5")), (100, 1e2)]
+)
+def test_one_number_has_one_text(same: tuple[int | float | Decimal, ...]) -> None:
+    assert len({number_text(number) for number in same}) == 1
