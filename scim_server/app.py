@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import structlog
-from flask import Flask
+from flask import Flask, Response
 from uuid_utils import uuid7
 
 from scim_server.directory import Directory, access
@@ -28,8 +28,8 @@ from scim_server.storage.db import open_engine
 
 def open_directory(settings: Settings) -> Directory:
     """The directory on the database that the settings name, with the real clock and real ids."""
-    engine = open_engine(settings.database_url, pool_size=settings.threads)
     types = extended(CORE, _schema_documents(Path(settings.schemas_folder))) if settings.schemas_folder else CORE
+    engine = open_engine(settings.database_url, pool_size=settings.threads)
     return Directory(engine=engine, now=lambda: datetime.now(UTC), new_id=lambda: str(uuid7()), types=types)
 
 
@@ -87,4 +87,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     scim.mount(app, endpoint)
     ops.mount(app, directory)
+    app.register_error_handler(404, lambda _: Response(f"SCIM is at {scim.PREFIX}.\n", 404, mimetype="text/plain"))
     return app

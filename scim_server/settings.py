@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -27,9 +29,13 @@ class Settings(BaseSettings):
     cursor_seconds: int = Field(default=3600, gt=0, description="How long a cursor stays valid, in seconds.")
     bulk_operations: int = Field(default=1000, gt=0, description="Operations in a bulk request at most.")
     threads: int = Field(default=4, gt=0, description="Requests that one worker process handles at the same time.")
-    log_level: str = Field(default="info", description="debug, info, warning or error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning or error."
+    )
 
     @field_validator("base_url")
     @classmethod
-    def _without_slash(cls, value: str) -> str:
+    def _is_url(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with https:// or http://")
         return value.rstrip("/")

@@ -19,7 +19,16 @@ MAY_IMPORT = {
     "mapping": {"scim", "domain"},
     "storage": {"scim", "domain"},
     "directory": {"mapping", "storage", "domain", "scim", "mail"},
-    "http": {"directory", "scim", "domain", "mapping", "storage.access", "storage.db", "storage.whole"},
+    "http": {
+        "directory",
+        "scim",
+        "domain",
+        "mapping",
+        "storage.access",
+        "storage.contacts",
+        "storage.db",
+        "storage.whole",
+    },
     "app": {"http", "directory", "storage.db", "settings", "scim"},
     "cli": {"directory", "storage", "app", "settings", "domain", "scim", "http.scim"},
 }

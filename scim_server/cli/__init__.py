@@ -6,7 +6,9 @@ Calls the directory as any edge does. Exit codes: 0 done, 1 refused or failed (t
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -36,7 +38,13 @@ class Main(click.Group):
             first = error.errors()[0]
             raise click.ClickException(f"SCIM_SERVER_{str(first['loc'][0]).upper()}: {first['msg']}.") from error
         except SQLAlchemyError as error:
-            raise click.ClickException(f"The database can't be used: {_reason(error)}") from error
+            place = open_place(os.environ.get("SCIM_SERVER_DATABASE_URL", ""))
+            raise click.ClickException(f"The database {place}can't be used: {_reason(error)}.") from error
+
+
+def open_place(url: str) -> str:
+    """Where an SQLite database is, for messages; nothing for others, whose URLs hold passwords."""
+    return f"at {url.removeprefix('sqlite:///')} " if url.startswith("sqlite:///") else ""
 
 
 def _reason(error: SQLAlchemyError) -> str:
@@ -64,7 +72,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 @database_option
 @click.version_option(package_name="scim-server")
 def main() -> None:
-    """SCIM 2.0 provisioning for a client workspace: people, groups, seats and their whole life."""
+    """SCIM 2.0 provisioning of workspaces: people, groups, seats and their whole life."""
 
 
 def _directory() -> Directory:
@@ -76,9 +84,12 @@ def _directory() -> Directory:
         raise click.ClickException(str(error)) from error
 
 
-def opened() -> Directory:
-    """The directory on the database of this call, brought up to date."""
+def opened(*, create: bool = False) -> Directory:
+    """The directory on the database of this call, brought up to date; a new database only where one is to be made."""
     directory = _directory()
+    file = directory.engine.url.database
+    if not create and directory.engine.dialect.name == "sqlite" and not Path(file or "").exists():
+        raise click.ClickException(f"There is no database at {file}. 'workspace create' and 'serve' make one.")
     upgrade(directory.engine)
     return directory
 
@@ -90,7 +101,30 @@ def show(values: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
-        click.echo(f"{name.replace('_', ' '):<{width}}  {'never' if value is None else value}")
+        click.echo(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")
+
+
+def _plain(value: Any) -> str:
+    """A value as a person reads it."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')}: {_plain(each)}" for name, each in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    return "never" if value is None else str(value)
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
+    """Print a list for a person: a line for each row, in columns that are never cut."""
+    if not rows:
+        click.echo(empty)
+        return
+    lines = [[name.replace("_", " ") for name in rows[0]]]
+    lines += [["" if value is None else _plain(value) for value in row.values()] for row in rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+    for line in lines:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 @main.command()
@@ -98,7 +132,11 @@ def show(values: Mapping[str, Any], *, as_json: bool) -> None:
 @json_option
 def migrate(as_json: bool) -> None:
     """Bring the database up to date (serve does so by itself)."""
-    show({"upgraded": upgrade(_directory().engine)}, as_json=as_json)
+    upgraded = upgrade(_directory().engine)
+    if as_json:
+        show({"upgraded": upgraded}, as_json=True)
+    else:
+        click.echo("The database was brought up to date." if upgraded else "The database is up to date.")
 
 
 # The commands of each noun register themselves with `main`.

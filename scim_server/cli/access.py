@@ -6,12 +6,11 @@ import secrets
 from dataclasses import asdict
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from scim_server.cli import database_option, json_option, main, opened, show
+from scim_server.cli import database_option, json_option, main, opened, show, show_rows
 from scim_server.directory import access
 from scim_server.domain.connection import PRESETS
+from scim_server.domain.roles import SCOPES
 
 _workspace_option = click.option("--workspace", required=True, metavar="NAME", help="The workspace's name.")
 _connection_option = click.option("--connection", required=True, metavar="NAME", help="The connection's name.")
@@ -19,7 +18,7 @@ _connection_option = click.option("--connection", required=True, metavar="NAME",
 
 @main.group()
 def workspace() -> None:
-    """Make workspaces."""
+    """Make and list workspaces."""
 
 
 @workspace.command("create")
@@ -31,7 +30,7 @@ def workspace() -> None:
 @json_option
 def create_workspace(name: str, owner: str, owner_name: str, seats: int, as_json: bool) -> None:
     """Make a workspace and its owner, who holds one of the seats."""
-    founded = access.create_workspace(opened(), name, owner, owner_name=owner_name, seats=seats)
+    founded = access.create_workspace(opened(create=True), name, owner, owner_name=owner_name, seats=seats)
     values = {
         "workspace": founded.workspace.name,
         "id": founded.workspace.id,
@@ -42,20 +41,46 @@ def create_workspace(name: str, owner: str, owner_name: str, seats: int, as_json
     show(values, as_json=as_json)
 
 
+@workspace.command("list")
+@database_option
+@json_option
+def list_workspaces(as_json: bool) -> None:
+    """List the workspaces."""
+    rows = [{"id": each.id, "workspace": each.name} for each in access.list_workspaces(opened())]
+    if as_json:
+        show({"workspaces": rows}, as_json=True)
+    else:
+        show_rows(rows, empty="There are no workspaces.")
+
+
 @main.group()
 def connection() -> None:
-    """Make connections: one for each identity provider of a workspace."""
+    """Make and list connections, one for each provider."""
 
 
 @connection.command("create")
 @_workspace_option
 @click.option("--name", required=True, help="What to call the connection.")
-@click.option("--preset", type=click.Choice(list(PRESETS)), default="generic", show_default=True)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS), case_sensitive=False),
+    default="generic",
+    show_default=True,
+    help="Whose dialect it speaks; generic for any other, strict to forgive nothing.",
+)
+@click.option("--list-archived/--hide-archived", default=None, help="Whether plain lists hold archived contacts.")
+@click.option(
+    "--allow-delete/--forbid-delete", default=None, help="Whether DELETE removes people for good, or is refused."
+)
 @database_option
 @json_option
-def create_connection(workspace: str, name: str, preset: str, as_json: bool) -> None:
-    """Make a connection whose preset says which dialect the identity provider speaks."""
-    made = access.create_connection(opened(), workspace, name, preset)
+def create_connection(
+    workspace: str, name: str, preset: str, list_archived: bool | None, allow_delete: bool | None, as_json: bool
+) -> None:
+    """Make a connection for an identity provider."""
+    chosen = {"list_archived": list_archived, "allow_delete": allow_delete}
+    own = {option: value for option, value in chosen.items() if value is not None}
+    made = access.create_connection(opened(), workspace, name, preset, own)
     values = {
         "connection": made.name,
         "id": made.id,
@@ -66,6 +91,22 @@ def create_connection(workspace: str, name: str, preset: str, as_json: bool) -> 
     show(values, as_json=as_json)
 
 
+@connection.command("list")
+@_workspace_option
+@database_option
+@json_option
+def list_connections(workspace: str, as_json: bool) -> None:
+    """List a workspace's connections."""
+    rows = [
+        {"id": each.id, "connection": each.name, "preset": each.preset}
+        for each in access.list_connections(opened(), workspace)
+    ]
+    if as_json:
+        show({"connections": rows}, as_json=True)
+    else:
+        show_rows(rows, empty="The workspace has no connections.")
+
+
 @main.group()
 def token() -> None:
     """Make, list and revoke bearer tokens."""
@@ -74,8 +115,10 @@ def token() -> None:
 @token.command("create")
 @_workspace_option
 @_connection_option
-@click.option("--scope", default="scim", show_default=True, help='Scopes, such as "contacts:view groups:view".')
-@click.option("--expires-in", type=int, metavar="DAYS", help="Days until it expires [default: never].")
+@click.option("--scope", default="scim", show_default=True, help=f"Any of: {', '.join(SCOPES)}.")
+@click.option(
+    "--expires-in", type=click.IntRange(1, 3650), metavar="DAYS", help="Days until it expires [default: never]."
+)
 @click.option("--for", "user_name", metavar="USERNAME", help="The contact that the token acts for (/Me).")
 @database_option
 @json_option
@@ -94,6 +137,8 @@ def create_token(
     )
     values = {"token": text, "id": made.id, "connection": connection, "scope": made.scopes, "expires": made.expires}
     show(values, as_json=as_json)
+    if not as_json:
+        click.echo("The token is shown this once.")
 
 
 @token.command("list")
@@ -107,11 +152,19 @@ def list_tokens(workspace: str, connection: str, as_json: bool) -> None:
     if as_json:
         show({"tokens": [asdict(each) for each in tokens]}, as_json=True)
         return
-    table = Table("id", "ends in", "scopes", "created", "expires", "last used", "revoked")
-    for each in tokens:
-        dates = (each.created, each.expires, each.last_used, each.revoked)
-        table.add_row(each.id, each.hint, each.scopes, *(f"{date:%Y-%m-%d %H:%M}" if date else "" for date in dates))
-    Console().print(table)
+    rows = [
+        {
+            "id": each.id,
+            "ends_in": each.hint,
+            "created": each.created,
+            "expires": each.expires,
+            "last_used": each.last_used,
+            "revoked": each.revoked,
+            "scopes": each.scopes,
+        }
+        for each in tokens
+    ]
+    show_rows(rows, empty="The connection has no tokens.")
 
 
 @token.command("revoke")

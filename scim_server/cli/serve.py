@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import secrets
+import socket
+from typing import Any, Final
 
 import click
 from granian.constants import Interfaces
@@ -14,32 +18,52 @@ from scim_server.directory import Directory, access
 from scim_server.http.scim import PREFIX
 from scim_server.settings import Settings
 
-FIRST_WORKSPACE = "Workspace"
-FIRST_OWNER = "owner@example.com"
-FIRST_CONNECTION = "default"
+FIRST_WORKSPACE: Final = "Workspace"
+FIRST_OWNER: Final = "owner@example.com"
+FIRST_CONNECTION: Final = "default"
+
+
+class JsonFormatter(logging.Formatter):
+    """Granian's own messages in the form of all others: one JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps({"event": record.getMessage(), "level": record.levelname.lower(), "logger": record.name})
+
+
+LOGS: Final[dict[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "scim_server.cli.serve.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
+    "loggers": {name: {"handlers": ["stderr"], "propagate": False} for name in ("_granian", "granian.access")},
+}
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="The port to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="The port to listen on.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
 @database_option
 def serve(host: str, port: int, workers: int) -> None:
-    """Serve SCIM. On an empty database, first make a workspace, a connection and a token."""
+    """Serve SCIM; on an empty database, make a workspace, a connection and a token first."""
     settings = Settings()
-    directory = opened()
+    address = _free_address(host, port)
+    directory = opened(create=True)
     token = _found(directory) if access.is_empty(directory) else None
     directory.engine.dispose()
     shown_host = f"[{host}]" if ":" in host else host
     click.echo(f"SCIM base URL: {settings.base_url or f'http://{shown_host}:{port}'}{PREFIX}")
     if token is not None:
         click.echo(f"Bearer token: {token}")
-        click.echo("The token is shown this once. Make another one with: scim-server token create --help")
+        click.echo("The token is shown this once. Another one:")
+    else:
+        click.echo("A new token, with the names of your workspace and connection (see: scim-server connection list):")
+    click.echo(f"  scim-server token create --workspace {FIRST_WORKSPACE} --connection {FIRST_CONNECTION}")
     server = Server(
         "scim_server.app:create_app",
         factory=True,
         interface=Interfaces.WSGI,
-        address=host,
+        address=address,
         port=port,
         workers=workers,
         blocking_threads=settings.threads,
@@ -47,8 +71,25 @@ def serve(host: str, port: int, workers: int) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=30,
         log_level=LogLevels(settings.log_level),
+        log_dictconfig=LOGS,
     )
     server.serve()
+    # the last one to close an SQLite database leaves it in one file
+    with directory.engine.connect():
+        pass
+    directory.engine.dispose()
+
+
+def _free_address(host: str, port: int) -> str:
+    """The IP address for `host`, on which `port` is free. Granian itself would share the port with another server."""
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        raise click.ClickException(f"Can't listen on {host}, port {port}: {error.strerror or error}.") from error
+    return str(place[0])
 
 
 def _found(directory: Directory) -> str:

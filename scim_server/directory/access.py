@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from scim_server.directory import Directory
 from scim_server.directory.contacts import Call, save_decision
 from scim_server.domain.actor import system
-from scim_server.domain.connection import PRESETS, Connection
+from scim_server.domain.connection import PRESETS, Connection, settings_of
 from scim_server.domain.contact import Context, Draft
 from scim_server.domain.errors import Refused
 from scim_server.domain.roles import ALL_PERMISSIONS, SCOPES
@@ -60,9 +60,7 @@ def create_workspace(
 
     Raises Taken for a name in use, NotAllowed for one that is empty, an address without @ or less than one seat.
     """
-    name, owner_email = name.strip(), owner_email.strip()
-    if not name:
-        raise NotAllowed("A workspace needs a name.")
+    name, owner_email = _checked(name, "workspace"), owner_email.strip()
     if "@" not in owner_email or len(owner_email) > 320:
         raise NotAllowed(f"{owner_email[:64]!r} is not an e-mail address.")
     if not 1 <= seats <= 10_000_000:
@@ -99,11 +97,18 @@ def _owner_profile(email: str, name: str) -> dict[str, object]:
     }
 
 
-def create_connection(directory: Directory, workspace_name: str, name: str, preset: str = "generic") -> Connection:
-    """Make a connection. Raises Unknown for the workspace, Taken for a name in use, NotAllowed for the preset."""
-    name = name.strip()
-    if not name:
-        raise NotAllowed("A connection needs a name.")
+def create_connection(
+    directory: Directory,
+    workspace_name: str,
+    name: str,
+    preset: str = "generic",
+    own: Mapping[str, bool] | None = None,
+) -> Connection:
+    """Make a connection with its preset's settings and `own` ones on top.
+
+    Raises Unknown for the workspace, Taken for a name in use, NotAllowed for a name or preset that can't be.
+    """
+    name = _checked(name, "connection")
     if preset not in PRESETS:
         raise NotAllowed(f"There is no preset {preset!r}. There are: {', '.join(PRESETS)}.")
 
@@ -112,7 +117,11 @@ def create_connection(directory: Directory, workspace_name: str, name: str, pres
         if access.connection_named(db, workspace.id, name) is not None:
             raise Taken(f"The workspace {workspace.name!r} has a connection named {name!r} already.")
         connection = Connection(
-            workspace_id=workspace.id, id=directory.new_id(), name=name, preset=preset, settings=PRESETS[preset]
+            workspace_id=workspace.id,
+            id=directory.new_id(),
+            name=name,
+            preset=preset,
+            settings=settings_of(preset, own or {}),
         )
         try:
             access.add_connection(db, connection, directory.now())
@@ -184,6 +193,26 @@ def revoke_token(directory: Directory, workspace_name: str, connection_name: str
         _record(directory, db, workspace.id, "token.revoked", token_id)
 
     writing(directory.engine, work)
+
+
+def list_workspaces(directory: Directory) -> Sequence[Workspace]:
+    """All workspaces, oldest first."""
+    with reading(directory.engine) as db:
+        return access.all_workspaces(db)
+
+
+def list_connections(directory: Directory, workspace_name: str) -> Sequence[Connection]:
+    """All connections of a workspace, oldest first. Raises Unknown."""
+    with reading(directory.engine) as db:
+        return access.connections_of(db, _workspace(db, workspace_name).id)
+
+
+def _checked(name: str, what: str) -> str:
+    """A name that can be told from others and shown in one line. Raises NotAllowed."""
+    name = name.strip()
+    if not name or len(name) > 200 or not name.isprintable():
+        raise NotAllowed(f"A {what} needs a name of at most 200 characters, all of them printable.")
+    return name
 
 
 def is_empty(directory: Directory) -> bool:

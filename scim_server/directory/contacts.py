@@ -31,7 +31,7 @@ from scim_server.scim.errors import ScimError
 from scim_server.scim.match import comparable
 from scim_server.scim.patch import Operation, apply
 from scim_server.scim.schema import ENTERPRISE_URN, USER, WORKSPACE_URN, fold
-from scim_server.scim.values import check_immutable
+from scim_server.scim.values import check_immutable, read_value
 from scim_server.storage import access, contacts, groups, ledger, whole
 from scim_server.storage.db import writing
 
@@ -96,7 +96,10 @@ def create(directory: Directory, call: Call, user: Mapping[str, Any]) -> dict[st
 def replace(directory: Directory, call: Call, contact_id: str, user: Mapping[str, Any]) -> dict[str, Any]:
     """PUT: the contact with `user`'s attributes; what the body doesn't mention of active and X is kept (D9)."""
 
-    password = _password(directory, call, contact_id, user.get("password"))
+    password = None
+    if "password" in user:
+        _require_change(call)
+        password = _password(contacts.read(directory.engine, call.workspace_id, contact_id), user["password"])
 
     def work(db: Db) -> dict[str, Any]:
         contact = _to_change(db, call, contact_id)
@@ -110,12 +113,25 @@ def replace(directory: Directory, call: Call, contact_id: str, user: Mapping[str
 def patch(directory: Directory, call: Call, contact_id: str, operations: Sequence[Operation]) -> dict[str, Any]:
     """PATCH: the contact after all operations, or a refusal of the whole."""
 
-    texts = [each.value for each in operations if _is_password(each)]
-    password = _password(directory, call, contact_id, texts[-1] if texts else None)
+    attribute = directory.types.user.attributes["password"]
+    texts = [
+        None if each.op == "remove" else read_value(attribute, each.value, call.tolerance, attribute.name)
+        for each in operations
+        if _is_password(each)
+    ]
+    _require_change(call)
+    # The work on the document is done before the lock is taken, and again only if someone else was first.
+    seen = found(contacts.read(directory.engine, call.workspace_id, contact_id), contact_id)
+    if call.precondition is not None:
+        call.precondition(seen.version)
+    ahead = apply(directory.types.user, to_user(seen, (), call.base), operations, call.tolerance)
+    password = _password(seen, texts[-1] if texts else None)
 
     def work(db: Db) -> dict[str, Any]:
         contact = _to_change(db, call, contact_id)
-        patched = apply(directory.types.user, to_user(contact, (), call.base), operations, call.tolerance)
+        patched = ahead
+        if contact.version != seen.version:
+            patched = apply(directory.types.user, to_user(contact, (), call.base), operations, call.tolerance)
         kept = None if texts and texts[-1] is None else contact.password
         wish = to_wish(patched, contact, _connection_id(call), patched=True, password=password or kept)
         return _carry_out(directory, db, call, contact, wish)
@@ -160,12 +176,17 @@ def shortened(text: str, length: int = 64) -> str:
 
 
 def _to_change(db: Db, call: Call, contact_id: str) -> Contact:
-    if Permission.CONTACTS_DELETE not in call.actor.permissions:
-        call.actor.require(Permission.CONTACTS_EDIT)
+    _require_change(call)
     contact = found(contacts.load_to_change(db, call.workspace_id, contact_id), contact_id)
     if call.precondition is not None:
         call.precondition(contact.version)
     return contact
+
+
+def _require_change(call: Call) -> None:
+    """A caller who may change nothing learns nothing either; which right a change needs, its decision says."""
+    if Permission.CONTACTS_DELETE not in call.actor.permissions:
+        call.actor.require(Permission.CONTACTS_EDIT)
 
 
 def _is_password(operation: Operation) -> bool:
@@ -173,12 +194,9 @@ def _is_password(operation: Operation) -> bool:
     return target.extension is None and target.attribute is not None and target.attribute.name == "password"
 
 
-def _password(directory: Directory, call: Call, contact_id: str, text: Any) -> str | None:
-    """The hash of a new password; None where there is none or it is the one that is stored already (D14)."""
-    if not isinstance(text, str) or not text:
-        return None
-    contact = contacts.read(directory.engine, call.workspace_id, contact_id)
-    if contact is None or is_password(contact.password, text):
+def _password(contact: Contact | None, text: Any) -> str | None:
+    """The hash of a new password; None where there is none or it is the contact's own already (D14)."""
+    if not isinstance(text, str) or not text or contact is None or is_password(contact.password, text):
         return None
     return hash_password(text)
 

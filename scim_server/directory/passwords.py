@@ -5,6 +5,7 @@ transaction that others wait for.
 from __future__ import annotations
 
 from typing import Final
+from unicodedata import category, normalize
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -14,7 +15,7 @@ _HASHER: Final = PasswordHasher()
 
 def hash_password(password: str) -> str:
     """The Argon2id hash to store."""
-    return _HASHER.hash(password)
+    return _HASHER.hash(_prepared(password))
 
 
 def is_password(stored: str | None, password: str) -> bool:
@@ -22,6 +23,11 @@ def is_password(stored: str | None, password: str) -> bool:
     if stored is None:
         return False
     try:
-        return _HASHER.verify(stored, password)
+        return _HASHER.verify(stored, _prepared(password))
     except (VerificationError, InvalidHashError):
         return False
+
+
+def _prepared(password: str) -> str:
+    """What is compared of a password, however it was typed: NFC, with spaces of one kind (RFC 8265 §4.2.1)."""
+    return normalize("NFC", "".join(" " if category(each) == "Zs" else each for each in password))

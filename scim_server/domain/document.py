@@ -34,6 +34,9 @@ reserved. Three things take a contact out of use, and they are three different t
 - **Deactivate** ends access and frees the seat. Everything else stays, and access can be given back.
 - **Archive** hides. Access and seat stay as they are.
 - **Delete** is for good. What the person made stays, without their name.
+
+All of this is decided in one place. Today SCIM is the door to creating, deactivating, activating, archiving and
+deleting; the rows about invitations, ownership and reductions of seats are decided here and have no door yet.
 """
 
 # What the table of transitions can't hold, as it isn't about one contact's row (number, what happens).

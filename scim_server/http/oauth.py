@@ -9,9 +9,9 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6750 import BearerTokenValidator, InvalidTokenError
 
 from scim_server.directory import Directory
+from scim_server.domain.roles import Role
 from scim_server.scim.errors import ScimError
-from scim_server.storage import access
-from scim_server.storage.db import writing
+from scim_server.storage import access, contacts
 from scim_server.storage.whole import Whole, read_granted
 
 REALM = "scim"
@@ -56,7 +56,14 @@ class Authenticator:
             return access.grant_of(engine, token, now), None
         return read_granted(engine, token, contact_id, now)
 
+    def role_of(self, grant: access.Grant) -> Role:
+        """The role of the contact that a token acts for. Raises ScimError unauthorized where there is none any more."""
+        found = contacts.read(self._directory.engine, grant.connection.workspace_id, grant.contact_id or "")
+        if found is None or not found.sign_in_allowed:
+            raise ScimError("unauthorized", headers={"WWW-Authenticate": f'Bearer realm="{REALM}"'})
+        return found.role
+
     def _note_use(self, grant: access.Grant) -> None:
         now = self._directory.now()
         if grant.last_used is None or now - grant.last_used >= access.NOTED_EVERY:
-            writing(self._directory.engine, lambda db: access.note_use(db, grant, now))
+            access.note_use(self._directory.engine, grant, now)

@@ -66,7 +66,8 @@ class Asked:
     call: Call
     request: Request
     id: str
-    answer: Callable[[Request], Response]  # answers another request of the same caller
+    answer: Callable[[Request], Response]  # answers another request of the same caller, or raises
+    request_id: str = ""
 
     @property
     def directory(self) -> Directory:
@@ -149,9 +150,14 @@ def _unsealed(asked: Asked, query: bytes, wanted: ListRequest) -> Position:
 def _decoded_again(asked: Asked) -> Asked | None:
     """The request with its filter percent-decoded once more, if that is forgiven and makes a difference."""
     text = asked.request.query.get("filter", "")
-    if "filter-double-encoding" not in asked.call.tolerance or "%" not in text or unquote(text) == text:
+    forgiven = asked.call.tolerance
+    if "filter-double-encoding" not in forgiven or "%" not in text or unquote(text) == text:
         return None
-    return replace(asked, request=replace(asked.request, query={**asked.request.query, "filter": unquote(text)}))
+    # once and no more: a filter could be encoded a thousand times over
+    call = replace(asked.call, tolerance=forgiven - {"filter-double-encoding"})
+    return replace(
+        asked, call=call, request=replace(asked.request, query={**asked.request.query, "filter": unquote(text)})
+    )
 
 
 def _search(listed: Handler) -> Handler:
@@ -161,19 +167,20 @@ def _search(listed: Handler) -> Handler:
 def _root_list(asked: Asked) -> Response:
     """All resource types at once (RFC 7644 §3.4.2.1): the Users, then the Groups, paged by index."""
     types, request = asked.endpoint.types, asked.request
-    for name in ("cursor", "sortby"):
-        if request.query.get(name, "").strip():
+    # an empty cursor asks for the first page of a walk, and ignored it would look like the last one (RFC 9865 §2)
+    for name, asked_for in (("cursor", "cursor" in request.query), ("sortBy", request.query.get("sortby", "").strip())):
+        if asked_for:
             raise ScimError("notImplemented", f"A query over all resource types can't use {name}.")
-    text = request.query.get("filter", "")
+    text = request.query.get("filter")
     wanted = read_list(
-        replace(request, query={**request.query, "filter": ""}),
+        replace(request, query={name: value for name, value in request.query.items() if name != "filter"}),
         any_type(types),
         EVERYTHING,
         asked.endpoint.pages,
         asked.endpoint.filters,
     )
     queries = {each.name: search.Query() for each in types}
-    if text.strip():
+    if text is not None:
         filters = read_filters(types, text, asked.call.tolerance, asked.endpoint.filters)
         queries = {
             name: search.Query(filter=None if isinstance(filter, bool) else filter, whole=True)
@@ -242,7 +249,10 @@ def _me(handler: Handler) -> Handler:
 
     def handle(asked: Asked) -> Response:
         if asked.call.contact_id is None:
-            raise ScimError("notFound", "This token acts for no contact, so that /Me means nobody.")
+            raise ScimError(
+                "notFound",
+                "This token acts for no contact, so /Me means nobody.",
+            )
         return handler(replace(asked, id=asked.call.contact_id))
 
     return handle
@@ -296,8 +306,19 @@ def _group_delete(asked: Asked) -> Response:
 
 
 def _bulk(asked: Asked) -> Response:
-    wanted = read_bulk(read_json(asked.request), most=asked.endpoint.limits.operations)
-    return bulk.carry_out(asked.request, wanted, asked.answer)
+    wanted = read_bulk(read_json(asked.request), asked.call.tolerance, most=asked.endpoint.limits.operations)
+    return bulk.carry_out(asked.request, wanted, asked.answer, asked.request_id)
+
+
+def _unfiltered(handler: Handler) -> Handler:
+    """`handler`, with a filter refused: ignored, it would let the whole pass for what was asked for (RFC 7644 §4)."""
+
+    def handle(asked: Asked) -> Response:
+        if asked.request.query.get("filter", "").strip():
+            raise ScimError("forbidden", "What the server says about itself can't be searched; leave the filter out.")
+        return handler(asked)
+
+    return handle
 
 
 def _config(asked: Asked) -> Response:
@@ -344,9 +365,9 @@ OPERATIONS: Final[Mapping[str, Handler]] = {
     "root.list": _root_list,
     "root.search": _search(_root_list),
     "bulk": _bulk,
-    "service_provider_config": _config,
-    "resource_types": _resource_types,
-    "resource_type": _resource_type,
-    "schemas": _schemas,
-    "schema": _schema,
+    "service_provider_config": _unfiltered(_config),
+    "resource_types": _unfiltered(_resource_types),
+    "resource_type": _unfiltered(_resource_type),
+    "schemas": _unfiltered(_schemas),
+    "schema": _unfiltered(_schema),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
@@ -10,14 +11,13 @@ from flask import Flask, request
 from flask import Response as FlaskResponse
 from uuid_utils import uuid7
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter, Rule
 from werkzeug.sansio.utils import get_current_url
 
 from scim_server.directory.contacts import Call
 from scim_server.domain.actor import Actor
-from scim_server.domain.roles import expand_scopes
-from scim_server.http.bulk import guarded
+from scim_server.domain.roles import ROLE_PERMISSIONS, expand_scopes
 from scim_server.http.oauth import Authenticator
 from scim_server.http.operations import OPERATIONS, Asked, Endpoint
 from scim_server.http.refusals import answered
@@ -26,10 +26,13 @@ from scim_server.scim.errors import ScimError
 from scim_server.scim.protocol import MEDIA_TYPE, Request, Response, check_match, match_route, respond_error
 from scim_server.scim.tolerance import tolerance_of
 
+_HOST: Final = re.compile(r"[\w.-]+(:\d+)?$|\[[\da-fA-F:.]+\](:\d+)?$", re.ASCII)
+_NO_HOST: Final = "The Host header names no host."
 ROOT: Final = "/scim"
 PREFIX: Final = f"{ROOT}/v2"
 HEADERS: Final = {
     "content-type": "CONTENT_TYPE",
+    "content-encoding": "HTTP_CONTENT_ENCODING",
     "if-match": "HTTP_IF_MATCH",
     "if-none-match": "HTTP_IF_NONE_MATCH",
 }
@@ -58,6 +61,8 @@ def mount(app: Flask, endpoint: Endpoint) -> None:
         return _sent(_answered(endpoint, authenticator, rest))
 
     app.view_functions["scim"] = answer
+    # what Werkzeug itself finds wrong with a request, before any rule is looked for: a Host that it can't encode
+    app.register_error_handler(BadRequest, lambda _: _sent(respond_error(ScimError("badRequest", _NO_HOST))))
     for path in (ROOT, f"{ROOT}/<anything:rest>"):
         # a rule without methods takes them all, so that unknown ones are answered in SCIM's form too
         app.url_map.add(Rule(path, endpoint="scim"))
@@ -69,7 +74,7 @@ def _answered(endpoint: Endpoint, authenticator: Authenticator, rest: str) -> Re
     def work() -> Response:
         try:
             call = _call(authenticator, request_id, _contact_asked_for(rest))
-            return _answer(endpoint, call, _read_request(endpoint, rest), request_id)
+            return _answer(endpoint, authenticator, call, _read_request(endpoint, rest), request_id)
         except RequestEntityTooLarge:
             detail = f"The request body is larger than the {endpoint.limits.body} bytes that the server accepts."
             return respond_error(ScimError("payloadTooLarge", detail, headers={"Connection": "close"}))
@@ -91,36 +96,50 @@ def _call(authenticator: Authenticator, request_id: str, contact_id: str | None)
     """Who calls, and with what rights. Raises ScimError unauthorized."""
     grant, whole = authenticator.grant(request, contact_id)
     connection = grant.connection
+    role = None
+    permissions = expand_scopes(grant.scopes)
+    if grant.contact_id is not None:
+        # a token never lets a person do more than the person may
+        role = authenticator.role_of(grant)
+        permissions &= ROLE_PERMISSIONS[role]
     actor = Actor(
         workspace_id=connection.workspace_id,
         kind="connection" if grant.contact_id is None else "contact",
         door="scim",
-        permissions=expand_scopes(grant.scopes),
+        permissions=permissions,
         id=grant.contact_id or connection.id,
+        role=role,
         request_id=request_id,
     )
     return Call(actor, connection, "", tolerance_of(connection.preset), contact_id=grant.contact_id, prefetched=whole)
 
 
-def _answer(endpoint: Endpoint, call: Call, asked: Request, request_id: str) -> Response:
-    """Carry out one request of `call`; Bulk comes back here for each of its operations."""
+def _answer(endpoint: Endpoint, authenticator: Authenticator, call: Call, asked: Request, request_id: str) -> Response:
+    """Carry out one request of `call`; Bulk comes back here for each of its operations, with the token looked up anew.
+
+    A token that dies in the middle of a bulk request, be it by one of its own operations, is dead for the rest.
+    """
 
     def precondition(version: int) -> None:
         check_match(asked, etag(version))
 
     def again(other: Request) -> Response:
-        return _answer(endpoint, call, other, request_id)
+        return _answer(endpoint, authenticator, _call(authenticator, request_id, None), other, request_id)
 
     operation, name = match_route(asked)
     its_call = replace(call, base=asked.base, precondition=precondition)
-    return OPERATIONS[operation](Asked(endpoint, its_call, asked, name, guarded(again, request_id)))
+    return OPERATIONS[operation](Asked(endpoint, its_call, asked, name, again, request_id))
 
 
 def _read_request(endpoint: Endpoint, rest: str) -> Request:
     query: dict[str, str] = {}
     environ = request.environ
     if environ.get("QUERY_STRING"):
-        for name, value in request.args.items(multi=True):
+        try:
+            arguments = request.args
+        except UnicodeDecodeError as error:  # raw bytes; what is percent-encoded never fails
+            raise ScimError("badRequest", "The query is not in UTF-8.") from error
+        for name, value in arguments.items(multi=True):
             query.setdefault(name.lower(), value)
     host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     return Request(
@@ -135,8 +154,13 @@ def _read_request(endpoint: Endpoint, rest: str) -> Request:
 
 @lru_cache(maxsize=1024)
 def _root(scheme: str, host: str, script: str) -> str:
-    """The URL that the application is reached under, made safe to show."""
-    return get_current_url(scheme, host, script).rstrip("/")
+    """The URL that the application is reached under. Raises ScimError badRequest for a host that can't be one."""
+    if not _HOST.match(host):
+        raise ScimError("badRequest", _NO_HOST)
+    try:
+        return get_current_url(scheme, host, script).rstrip("/")
+    except ValueError as error:  # a port beyond 65535, a name that is no IDNA
+        raise ScimError("badRequest", _NO_HOST) from error
 
 
 def _read_body(largest: int) -> bytes:

@@ -5,6 +5,7 @@ Plans only; carrying an operation out is for the caller. Must not know storage, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,6 +15,7 @@ from scim_server.scim.errors import ScimError
 BULK_URN: Final = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 RESPONSE_URN: Final = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 PREFIX: Final = "bulkId:"
+_QUOTED: Final = re.compile(f'"{PREFIX}([^"]*)"')
 _METHODS: Final = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -48,12 +50,14 @@ class Step:
     deferred: frozenset[str] = field(default_factory=frozenset)
 
 
-def read_bulk(body: Any, *, most: int) -> BulkRequest:
+def read_bulk(body: Any, tolerance: frozenset[str], *, most: int) -> BulkRequest:
     """The bulk request in `body`. Raises ScimError invalidSyntax, or payloadTooLarge for over `most` operations."""
     if not isinstance(body, dict):
         raise ScimError("invalidSyntax", "The body must be a BulkRequest object.")
     folded = {key.lower(): value for key, value in body.items()}
-    rows, limit = folded.get("operations"), folded.get("failonerrors")
+    rows, limit, schemas = (folded.get(name) for name in ("operations", "failonerrors", "schemas"))
+    if "ignore-unknown-schemas" not in tolerance and (not isinstance(schemas, list) or BULK_URN not in schemas):
+        raise ScimError("invalidSyntax", f"'schemas' must name {BULK_URN}.")
     if not isinstance(rows, list):
         raise ScimError("invalidSyntax", "'Operations' must be a list.")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
@@ -182,9 +186,9 @@ def resolved(value: Any, ids: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         if value.startswith(PREFIX):
             return ids.get(value.removeprefix(PREFIX), value)
-        for name, each in ids.items():
-            value = value.replace(f'"{PREFIX}{name}"', f'"{each}"')
-        return value
+        if f'"{PREFIX}' not in value:
+            return value
+        return _QUOTED.sub(lambda found: f'"{ids.get(found[1], PREFIX + found[1])}"', value)
     if isinstance(value, list):
         return [resolved(each, ids) for each in value]
     if isinstance(value, dict):
@@ -211,3 +215,17 @@ def _refers(value: Any, names: frozenset[str]) -> bool:
     if isinstance(value, dict):  # {"value": "bulkId:x"} stands for the reference; deeper ones are found on the way down
         return any(isinstance(each, str) and _refers(each, names) for each in value.values())
     return False
+
+
+def closing_operations(data: Mapping[str, Any], names: frozenset[str]) -> list[dict[str, Any]]:
+    """The PATCH operations that set what `without` left out of a new resource's `data`."""
+    operations = []
+    for key, value in data.items():
+        inner = value.items() if isinstance(value, dict) and key.lower().startswith("urn:") else ()
+        parts = [(f"{key}:{name}", each) for name, each in inner] or [(key, value)]
+        operations += [{"op": "add", "path": path, "value": each} for path, each in parts if _holds(each, names)]
+    return operations
+
+
+def _holds(value: Any, names: frozenset[str]) -> bool:
+    return any(text.startswith(PREFIX) and text.removeprefix(PREFIX) in names for text in _strings(value))

@@ -95,9 +95,21 @@ def _characteristic_faults(row: Mapping[str, Any], name: str, *, nested: bool) -
     for key in _FLAGS:
         if not isinstance(row.get(key, False), bool):
             yield f"{name}: {key} must be true or false."
+    yield from _shape_faults(row, name)
     yield from _contradictions({**_DEFAULTS, **row}, name, nested=nested)
     if isinstance(row.get("subAttributes"), list):
         yield from _attribute_faults(row["subAttributes"], name)
+
+
+def _shape_faults(row: Mapping[str, Any], name: str) -> Iterator[str]:
+    for key in ("subAttributes", "canonicalValues", "referenceTypes"):
+        if not isinstance(row.get(key, []), list):
+            yield f"{name}: {key} must be a list."
+    for key in ("canonicalValues", "referenceTypes"):
+        if isinstance(row.get(key), list) and not all(isinstance(each, str) for each in row[key]):
+            yield f"{name}: {key} must hold strings."
+    if not isinstance(row.get("description", ""), str):
+        yield f"{name}: description must be a string."
 
 
 def _contradictions(row: Mapping[str, Any], name: str, *, nested: bool) -> Iterator[str]:

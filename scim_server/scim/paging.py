@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from scim_server.scim.errors import ScimError
 
 KEY_BYTES: Final = 64
-_LONGEST: Final = 16_384
+_LONGEST: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

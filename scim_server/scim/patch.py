@@ -31,6 +31,7 @@ from scim_server.scim.values import (
     writable,
 )
 
+MOST_OPERATIONS: Final = 1000
 PATCH_URN: Final = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 _OPS: Final = ("add", "replace", "remove")
 _WELL_FORMED: Final = re.compile(
@@ -65,6 +66,8 @@ def read_operations(resource_type: ResourceType, body: Any, tolerance: frozenset
     rows = folded.get("operations")
     if not isinstance(rows, list) or (not rows and "empty-operations" not in tolerance):
         raise ScimError("invalidSyntax", "'Operations' must be a list of at least one operation.")
+    if len(rows) > MOST_OPERATIONS:
+        raise ScimError("payloadTooLarge", f"A PATCH holds at most {MOST_OPERATIONS} operations.")
     schemas = folded.get("schemas")
     if "ignore-unknown-schemas" not in tolerance and (not isinstance(schemas, list) or PATCH_URN not in schemas):
         raise ScimError("invalidSyntax", f"'schemas' must name {PATCH_URN}.")
@@ -87,6 +90,8 @@ def _read_operation(resource_type: ResourceType, row: Any, number: int, toleranc
         return _without_path(resource_type, name, value, number, tolerance)
     if not isinstance(path, str):
         raise ScimError("invalidPath", f"Operation {number}: 'path' must be a string.")
+    if resource_type.is_core(path):
+        return _without_path(resource_type, name, value, number, tolerance)
     if name != "remove" and "value" not in folded:
         raise ScimError("invalidValue", f"Operation {number}: {name} needs a 'value'.")
     parsed = _parse(resource_type, path, tolerance)
@@ -113,6 +118,9 @@ def _without_path(
     operations = []
     for key, inner in value.items():
         if key.lower() in _IGNORED_KEYS:
+            continue
+        if resource_type.is_core(key):
+            operations += _without_path(resource_type, op, inner, number, tolerance)
             continue
         if "[" in key and "dotted-keys" in tolerance:
             path = _parse(resource_type, key, tolerance)

@@ -19,6 +19,7 @@ from scim_server.scim.schema import GROUP, USER, ResourceType, Target
 
 SEARCH_URN: Final = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 LIST_URN: Final = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+DEEPEST: Final = 64
 MEDIA_TYPE: Final = "application/scim+json"
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+")
 _JSON_TYPES: Final = frozenset(("", "application/scim+json", "application/json", "text/json", "*/*"))
@@ -118,10 +119,30 @@ def read_json(request: Request) -> Any:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _JSON_TYPES:
         raise ScimError("unsupportedMediaType")
+    if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise ScimError("unsupportedMediaType", "A compressed body can't be read.")
     try:
-        return orjson.loads(request.body.removeprefix(b"\xef\xbb\xbf"))
+        body = orjson.loads(request.body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
         raise ScimError("invalidSyntax", f"The body isn't valid JSON: {error}.") from error
+    _check_depth(request.body, body)
+    return body
+
+
+def _check_depth(text: bytes, body: Any) -> None:
+    """Refuse what is nested deeper than any resource: the work on it would grow without bound."""
+    if text.count(b"[") + text.count(b"{") <= DEEPEST:
+        return
+    level = [body]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
+        ]
+        if not level:
+            return
+    raise ScimError("invalidSyntax", f"The body is nested deeper than {DEEPEST} levels.")
 
 
 def read_names(request: Request, resource_type: ResourceType, tolerance: frozenset[str]) -> Projection:
@@ -158,10 +179,11 @@ def read_list(
     request: Request, resource_type: ResourceType, tolerance: frozenset[str], pages: PageLimits, filters: Limits
 ) -> ListRequest:
     """The list request. Raises ScimError invalidFilter, invalidPath (sortBy) or invalidValue."""
-    text = request.query.get("filter", "")
+    # an empty filter is a fault: whoever sends it would take the first of all resources for a match
+    text = request.query.get("filter")
     count = _whole(request, "count", pages.default)
     return ListRequest(
-        filter=parse_filter(resource_type, text, tolerance=tolerance, limits=filters) if text.strip() else None,
+        filter=parse_filter(resource_type, text, tolerance=tolerance, limits=filters) if text is not None else None,
         sort_by=_read_sort(request, resource_type),
         descending=_read_order(request),
         start=max(1, _whole(request, "startindex", 1)),
@@ -215,11 +237,11 @@ def _read_sort(request: Request, resource_type: ResourceType) -> Target | None:
         return None
     target = resource_type.resolve(name)
     if target is None or target.attribute is None or target.leaf.returned == "never":
-        raise ScimError("invalidPath", f"A {resource_type.name} can't be sorted by {name[:64]!r}.")
+        raise ScimError("invalidValue", f"A {resource_type.name} can't be sorted by {name[:64]!r}.")
     value = target.attribute.sub.get("value")
     if target.leaf.type == "complex":
         if value is None:
-            raise ScimError("invalidPath", f"{target} is complex; name one of its sub-attributes to sort by.")
+            raise ScimError("invalidValue", f"{target} is complex; name one of its sub-attributes to sort by.")
         return Target(target.extension, target.attribute, value)
     return target
 

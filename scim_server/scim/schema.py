@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Final
-from unicodedata import is_normalized, normalize
+from unicodedata import decomposition, is_normalized, normalize
 
 import scim2_models
 from scim2_models import URN, CaseExact, ComplexAttribute, Extension, Mutability, Returned
@@ -210,6 +210,10 @@ class ResourceType:
         # the longest first, as one may begin with another
         return {urn.lower(): urn for urn in sorted(self.extensions, key=len, reverse=True)}
 
+    def is_core(self, urn: str) -> bool:
+        """Whether `urn`, in any case, is the core schema's, which names all core attributes at once."""
+        return urn.strip().lower() == self.schema.lower()
+
     def extension_named(self, urn: str) -> str | None:
         """The extension's URN as published, for a URN in any case; None where there is no such extension."""
         return self._urns.get(urn.lower())
@@ -263,13 +267,24 @@ class ResourceType:
                 yield urn, attribute
 
 
-def fold(attribute: Attribute, value: str) -> str:
-    """The string that comparisons use in place of `value`: NFC, lower case unless the attribute is caseExact.
+# Fullwidth and halfwidth characters → the ones they are forms of (RFC 8265 §3.1: the width mapping rule).
+_WIDTHS: Final = {
+    code: normalize("NFKC", chr(code))
+    for code in (0x3000, *range(0xFF01, 0xFFEF))
+    if decomposition(chr(code)).startswith(("<wide>", "<narrow>"))
+}
 
-    Lower case alone, as RFC 7643 asks for case-insensitive comparison and not for one that equates ß and ss.
+
+def fold(attribute: Attribute, value: str) -> str:
+    """The string that comparisons use in place of `value`: NFC; unless caseExact, of one width and in lower case.
+
+    Lower case alone, as RFC 7643 asks for case-insensitive comparison and not for one that equates ß and ss. One width,
+    as names of users are compared by PRECIS (RFC 7644 §5).
     """
     if value.isascii():
         return value if attribute.case_exact else value.lower()
+    if not attribute.case_exact:
+        value = value.translate(_WIDTHS)
     normal = value if is_normalized("NFC", value) else normalize("NFC", value)
     # A final sigma is lower-cased by its place in the word, so that a fragment would differ from the whole.
     return (

@@ -75,6 +75,8 @@ def _read_keys(
         if extension is not None:
             for inner_key, inner in read_extension(extension, raw).items():
                 yield from _read_key(resource_type, f"{extension}:{inner_key}", inner, tolerance)
+        elif resource_type.is_core(key) and isinstance(raw, dict):
+            yield from _read_keys(resource_type, raw, tolerance)
         elif key.lower() not in _SERVERS_OWN:
             yield from _read_key(resource_type, key, raw, tolerance)
 

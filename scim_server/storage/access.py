@@ -13,8 +13,10 @@ import orjson
 from sqlalchemy import Connection as Db
 from sqlalchemy import Engine, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 
 from scim_server.domain.connection import PRESETS, Connection, Settings, settings_of
+from scim_server.storage.db import BUSY_SECONDS
 from scim_server.storage.prepared import Prepared
 from scim_server.storage.tables import connections, instant_text, secrets, tokens, workspaces
 
@@ -77,6 +79,18 @@ def workspace_named(db: Db, name: str) -> Workspace | None:
     """The workspace of that name, in any case."""
     row = db.execute(select(workspaces).where(workspaces.c.name_key == name_key(name))).one_or_none()
     return None if row is None else Workspace(id=row.workspace_id, name=row.name)
+
+
+def all_workspaces(db: Db) -> Sequence[Workspace]:
+    """All workspaces, oldest first."""
+    rows = db.execute(select(workspaces).order_by(workspaces.c.workspace_id))
+    return [Workspace(id=row.workspace_id, name=row.name) for row in rows]
+
+
+def connections_of(db: Db, workspace_id: str) -> Sequence[Connection]:
+    """All connections of a workspace, oldest first."""
+    query = select(connections).where(connections.c.workspace_id == workspace_id).order_by(connections.c.id)
+    return [_connection(row) for row in db.execute(query)]
 
 
 def any_workspace(db: Db) -> bool:
@@ -216,10 +230,27 @@ def server_secret(db: Db, name: str, new: str) -> str:
     return str(stored)
 
 
-def note_use(db: Db, grant: Grant, now: datetime) -> None:
-    """Note that the token was used."""
-    db.execute(
+def note_use(engine: Engine, grant: Grant, now: datetime) -> None:
+    """Note that the token was used, if that takes no waiting: a reader must not wait for writers."""
+    postgres = engine.dialect.name == "postgresql"
+    used = (
         update(tokens)
         .where(tokens.c.workspace_id == grant.connection.workspace_id, tokens.c.id == grant.token_id)
         .values(last_used=now)
     )
+    with engine.connect().execution_options(purpose="write") as db:
+        impatient, patient = _PATIENCE[postgres]
+        db.connection.driver_connection.execute(impatient)  # type: ignore[union-attr]
+        try:
+            with db.begin():
+                db.execute(used)
+        except OperationalError:
+            pass
+        finally:
+            db.connection.driver_connection.execute(patient)  # type: ignore[union-attr]
+
+
+_PATIENCE: Final = {
+    False: ("PRAGMA busy_timeout=0", f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}"),
+    True: ("SET lock_timeout='20ms'", "SET lock_timeout=0"),
+}

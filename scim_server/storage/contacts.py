@@ -41,10 +41,16 @@ SELECT: Final[Select[Any]] = select(*COLUMNS, *SEAT).select_from(
     contacts.outerjoin(seats, and_(seats.c.workspace_id == contacts.c.workspace_id, seats.c.holder_id == contacts.c.id))
 )
 _BY_ID: Final = SELECT.where(contacts.c.workspace_id == bindparam("workspace"), contacts.c.id == bindparam("contact"))
-_BY_ID_LOCKED: Final = _BY_ID.with_for_update(of=contacts)
-_BY_NAME_LOCKED: Final = SELECT.where(
+_BY_NAME: Final = SELECT.where(
     contacts.c.workspace_id == bindparam("workspace"), contacts.c.user_name_key == bindparam("key")
-).with_for_update(of=contacts)
+)
+_LOCKED: Final = select(contacts.c.id).with_for_update()
+_ID_LOCKED: Final = _LOCKED.where(
+    contacts.c.workspace_id == bindparam("workspace"), contacts.c.id == bindparam("contact")
+)
+_NAME_LOCKED: Final = _LOCKED.where(
+    contacts.c.workspace_id == bindparam("workspace"), contacts.c.user_name_key == bindparam("key")
+)
 
 
 def load(db: Db, workspace_id: str, contact_id: str) -> Contact | None:
@@ -64,14 +70,25 @@ def read(engine: Engine, workspace_id: str, contact_id: str) -> Contact | None:
 
 def load_to_change(db: Db, workspace_id: str, contact_id: str) -> Contact | None:
     """The contact, its row locked until the transaction ends, or None."""
-    row = db.execute(_BY_ID_LOCKED, {"workspace": workspace_id, "contact": contact_id}).one_or_none()
-    return None if row is None else contact_of(row)
+    _lock(db, _ID_LOCKED, {"workspace": workspace_id, "contact": contact_id})
+    return load(db, workspace_id, contact_id)
 
 
 def load_by_user_name(db: Db, workspace_id: str, key: str) -> Contact | None:
     """The contact whose folded userName is `key`, its row locked, or None."""
-    row = db.execute(_BY_NAME_LOCKED, {"workspace": workspace_id, "key": key}).one_or_none()
+    named = {"workspace": workspace_id, "key": key}
+    _lock(db, _NAME_LOCKED, named)
+    row = db.execute(_BY_NAME, named).one_or_none()
     return None if row is None else contact_of(row)
+
+
+def _lock(db: Db, query: Select[Any], parameters: Mapping[str, str]) -> None:
+    """Wait for the row in a statement of its own: one that waits sees the row anew, but its seat as it was before.
+
+    SQLite's writers have the whole database.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(query, parameters)
 
 
 def owner_of(db: Db, workspace_id: str) -> Contact | None:

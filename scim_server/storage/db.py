@@ -28,7 +28,7 @@ _BEGIN: Final = {
 }
 # PostgreSQL: serialization failure, deadlock; shutdown, crash, not up yet, too many connections
 _AGAIN: Final = frozenset(("40001", "40P01", "57P01", "57P02", "57P03", "53300"))
-_NO_DATABASE: Final = "the database must be sqlite:///… or postgresql+psycopg://…"
+_NO_DATABASE: Final = "The database must be sqlite:///path/to/file.db or postgresql+psycopg://user:password@host/name."
 _SQLITE_LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -55,7 +55,11 @@ def open_engine(url: str, *, pool_size: int = 8) -> Engine:
     except ArgumentError as error:
         raise ValueError(_NO_DATABASE) from error
     options: dict[str, Any] = {"pool_size": pool_size, "json_serializer": _json_text}
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite":
+        if parsed.database in (None, "", ":memory:"):
+            raise ValueError("A database in memory would be another one for each connection. Name a file.")
         waits = {"check_same_thread": False, "timeout": BUSY_SECONDS}
         engine = create_engine(parsed, poolclass=QueuePool, max_overflow=64, connect_args=waits, **options)
         event.listen(engine, "connect", _prepare_sqlite)

@@ -34,7 +34,7 @@ from scim_server.domain.group import Group, Member, Membership
 from scim_server.storage.contacts import chunked, existing
 from scim_server.storage.db import LostRace, reading
 from scim_server.storage.prepared import Prepared
-from scim_server.storage.tables import contacts, groups, members
+from scim_server.storage.tables import contacts, groups, members, workspaces
 
 SELECT: Final[Select[Any]] = select(*(column for column in groups.c if column.name != "search"))
 
@@ -290,7 +290,12 @@ def by_id(membership: Membership) -> str:
 
 
 def ancestors_of(db: Db, workspace_id: str, group_id: str) -> set[str]:
-    """The ids of all groups that the group is in, at any depth, and its own."""
+    """The ids of all groups that the group is in, at any depth, and its own; no other caller gets them until the end.
+
+    Two changes that don't see each other could close a circle, so that nesting is changed by one at a time.
+    """
+    lock = select(workspaces.c.workspace_id).where(workspaces.c.workspace_id == workspace_id)
+    db.execute(lock.with_for_update(key_share=True))
     own = select(groups.c.id.label("group_id")).where(groups.c.workspace_id == workspace_id, groups.c.id == group_id)
     above = own.cte("above", recursive=True)
     above = above.union(

@@ -77,7 +77,7 @@ def member_condition(db: Db, base: str, filter: Filter) -> Condition:
 def sort_expression(db: Db, base: str, resource_type: str, target: Target) -> Expression:
     """What resources are sorted by, null where it is absent: the folded value, of several the primary or first one.
 
-    Raises ScimError invalidPath for memberships, which are other resources' names.
+    Raises ScimError invalidValue for memberships, which are other resources' names.
     """
     return _sort_key(_scope(db, "", base, resource_type), target)
 
@@ -182,7 +182,7 @@ def _path(target: Target) -> tuple[str, ...]:
 def _sort_key(scope: Scope, target: Target) -> Expression:
     attribute = Target(target.extension, target.attribute)
     if str(attribute) in _OTHER_TABLES or attribute.attribute is None or target.leaf.type == "complex":
-        raise ScimError("invalidPath", f"Resources can't be sorted by {target}.")
+        raise ScimError("invalidValue", f"Resources can't be sorted by {target}.")
     if not attribute.leaf.multi_valued:
         return _expression(scope, target)
     sub = (target.sub.name,) if target.sub else ()

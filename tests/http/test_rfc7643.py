@@ -37,6 +37,7 @@ MEASURES = {
         {"name": "floor", "type": "integer"},
         {"name": "height", "type": "decimal"},
         {"name": "since", "type": "dateTime"},
+        {"name": "origin", "mutability": "immutable"},
     ],
 }
 
@@ -219,6 +220,25 @@ def test_numbers_come_back_as_they_were(measured: Client) -> None:
     answer = measured.get(f"/Users/{user['id']}")
     assert answer.json[CUSTOM] == values
     assert '"floor":-7,' in answer.text.replace(" ", "")
+
+
+def test_an_immutable_value_is_set_once(measured: Client) -> None:
+    """[7643-7-09] [7644-3.5.1-05] [7644-3.5.1-06] [7644-3.5.2-07]"""
+    for number, first in enumerate(("PUT", "PATCH")):
+        name = f"user{number}@x.test"
+        path = f"/Users/{measured.user(name)['id']}"
+
+        def put(value: str, path: str = path, name: str = name) -> Any:
+            return measured.put(path, {"userName": name, CUSTOM: {"origin": value}})
+
+        def add(value: str, path: str = path) -> Any:
+            return measured.patch(path, {"op": "add", "path": f"{CUSTOM}:origin", "value": value})
+
+        for write in (put if first == "PUT" else add, put, add):
+            assert write("here").json[CUSTOM] == {"origin": "here"}
+        for write in (put, add):
+            assert (write("there").status, write("there").scim_type) == (400, "mutability")
+        assert measured.get(path).json[CUSTOM] == {"origin": "here"}
 
 
 def test_references_lead_to_what_they_name(client: Client) -> None:

@@ -200,7 +200,7 @@ def check(case: Case) -> None:
     page = search.find(people.directory, people.call, case.pool.kind, query)
     found = page.total, [resource["id"] for resource in page.resources]
     assert found == (len(wanted), wanted[query.start - 1 : query.start - 1 + query.count])
-    if query.count and query.start > 1:
+    if query.start == 2 and query.count > 1:
         assert walked(case) == wanted
 
 

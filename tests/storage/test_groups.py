@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from scim_server.storage.db import LostRace, reading, transaction, writing
 from scim_server.storage.query import member_condition
 from scim_server.storage.tables import contacts, members
 from tests.storage.test_indexes import person
+from tests.storage.test_ledger import wait_for_a_lock
 from tests.support import Client, World, new_world, patch_body
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -191,7 +193,7 @@ def test_memberships_reach_through_groups(world: World, client: Client, ids: lis
     low = client.group("Low", ann, bea)["id"]
     left, right = client.group("Left", low)["id"], client.group("Right", low, cem)["id"]
     top = client.group("Top", left, right, ann)["id"]
-    with reading(world.directory.engine) as db:
+    with transaction(world.directory.engine, "write") as db:
         found = groups.memberships_of(db, world.workspace_id, [ann, bea, cem, dia])
         assert groups.ancestors_of(db, world.workspace_id, low) == {low, left, right, top}
         assert groups.ancestors_of(db, world.workspace_id, top) == {top}
@@ -213,6 +215,23 @@ def test_no_group_contains_itself(world: World, client: Client, depth: int) -> N
     answer = client.patch(f"/Groups/{chain[0]}", {"op": "add", "path": "members", "value": [{"value": chain[-1]}]})
     assert (answer.status, answer.scim_type) == (400, "invalidValue")
     assert labels(world, chain[0]) == []
+
+
+@pytest.mark.parametrize("app", ["postgresql"], indirect=True)
+def test_two_changes_at_once_close_no_circle(world: World, client: Client) -> None:
+    inner = client.group("Inner")["id"]
+    middle = client.group("Middle", inner)["id"]
+    outer = client.group("Outer")["id"]
+    add_outer = {"op": "add", "path": "members", "value": [{"value": outer}]}
+    with ThreadPoolExecutor(1) as thread:
+        with transaction(world.directory.engine, "write") as db:
+            groups.load_to_change(db, world.workspace_id, outer)
+            assert groups.ancestors_of(db, world.workspace_id, outer) == {outer}
+            groups.add_members(db, world.workspace_id, outer, {middle: "Group"})
+            waiting = thread.submit(client.patch, f"/Groups/{inner}", add_outer)
+            wait_for_a_lock(world.directory.engine, waiting)
+        assert waiting.result(30).status == 400
+    assert labels(world, inner) == []
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import secrets
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -172,15 +173,15 @@ def test_a_claim_waits_for_one_that_may_fail(tight: World, people: list[str], co
             assert waiting.result(30).id == taken.id
 
 
-def wait_for_a_lock(engine: Engine, claim: Future[Seat]) -> None:
-    """Until the other claim stands in line."""
+def wait_for_a_lock(engine: Engine, other: Future[Any]) -> None:
+    """Until the other stands in line."""
     pause = threading.Event()
     for _ in range(3000):
         with reading(engine) as db:
             waits = (
                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
             )
-            if db.scalar(text(waits)) or claim.done():
+            if db.scalar(text(waits)) or other.done():
                 return
         pause.wait(0.01)
     raise AssertionError("nobody waits")

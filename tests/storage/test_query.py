@@ -160,7 +160,7 @@ def test_what_users_are_not_sorted_by(people: World, name: str) -> None:
     assert target is not None
     with reading(people.directory.engine) as db, pytest.raises(ScimError) as refusal:
         sort_expression(db, BASE, "User", target)
-    assert refusal.value.kind == "invalidPath"
+    assert refusal.value.kind == "invalidValue"
 
 
 def test_brackets_are_not_nested(people: World) -> None:
