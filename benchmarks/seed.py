@@ -1,9 +1,9 @@
-"""Fills a database with a workspace of many contacts and one large group, straight into the tables."""
+"""Fills a database with workspaces of many contacts and one large group, straight into the tables."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,16 +14,18 @@ from sqlalchemy import insert
 from scim_server.app import open_directory
 from scim_server.directory import Directory, access
 from scim_server.directory.contacts import searchable
+from scim_server.domain.connection import Connection
 from scim_server.domain.contact import Contact, Status
 from scim_server.domain.seats import Seat, SeatState
 from scim_server.mapping import to_user
 from scim_server.scim.match import comparable
 from scim_server.scim.schema import ENTERPRISE_URN, USER
 from scim_server.settings import Settings
-from scim_server.storage import contacts, groups, tables
+from scim_server.storage import contacts, counts, external_ids, groups, tables
 from scim_server.storage.upgrade import upgrade
 
 BATCH = 2000
+FREE_SEATS = 100_000
 
 
 @dataclass(frozen=True)
@@ -36,23 +38,28 @@ class Seeded:
     group_id: str
 
 
-def seed(database_url: str, size: int, others: int) -> Seeded:
-    """A workspace of `size` contacts that are members of one group, and `others` that aren't."""
+def seed(database_url: str, size: int, others: Sequence[int]) -> list[Seeded]:
+    """For each number in `others` a workspace of `size` contacts, all in one group, and so many that are in none."""
     directory = open_directory(Settings(database_url=database_url))
     upgrade(directory.engine)
-    name = "benchmark"
-    founded = access.create_workspace(directory, name, "owner@example.com", seats=1)
-    access.create_connection(directory, name, "idp")
-    _, token = access.create_token(directory, name, "idp", secrets.token_bytes)
-    workspace_id = founded.workspace.id
-    with directory.engine.connect().execution_options(writes=True) as db, db.begin():
-        ids = list(_insert_contacts(db, directory, workspace_id, size + others))
-        group_id = _insert_group(db, directory, workspace_id, ids[:size])
-        _insert_free_seats(db, directory, workspace_id, 200_000)
+    workspaces = [_seed(directory, f"benchmark {place}", size, number) for place, number in enumerate(others)]
     with directory.engine.connect() as db:
         db.exec_driver_sql("ANALYZE")
         db.commit()
     directory.engine.dispose()
+    return workspaces
+
+
+def _seed(directory: Directory, name: str, size: int, others: int) -> Seeded:
+    founded = access.create_workspace(directory, name, "owner@example.com", seats=1)
+    connection = access.create_connection(directory, name, "idp")
+    _, token = access.create_token(directory, name, "idp", secrets.token_bytes)
+    workspace_id = founded.workspace.id
+    with directory.engine.connect().execution_options(writes=True) as db, db.begin():
+        ids = list(_insert_contacts(db, directory, connection, size + others))
+        counts.add(db, {"workspace_id": workspace_id, "shard": 0, "listed": len(ids), "archived": 0})
+        group_id = _insert_group(db, directory, workspace_id, ids[:size])
+        _insert_free_seats(db, directory, workspace_id, FREE_SEATS)
     return Seeded(token, ids[:size], ids[size:], group_id)
 
 
@@ -80,10 +87,12 @@ def _contact(directory: Directory, number: int) -> Contact:
     )
 
 
-def _insert_contacts(db: Db, directory: Directory, workspace_id: str, count: int) -> Iterator[str]:
+def _insert_contacts(db: Db, directory: Directory, connection: Connection, count: int) -> Iterator[str]:
+    workspace_id = connection.workspace_id
     for start in range(0, count, BATCH):
         rows: list[dict[str, Any]] = []
         emails: list[dict[str, Any]] = []
+        external: list[dict[str, Any]] = []
         seats: list[dict[str, Any]] = []
         for number in range(start, min(start + BATCH, count)):
             contact = _contact(directory, number)
@@ -92,11 +101,22 @@ def _insert_contacts(db: Db, directory: Directory, workspace_id: str, count: int
             rows.append({"workspace_id": workspace_id, "id": contact.id, **contacts.values_of(contact, search)})
             key = search["emails"][0]["value"]
             emails.append({"workspace_id": workspace_id, "contact_id": contact.id, "place": 0, "value_key": key})
+            external.append(_external_id_row(connection, contact))
             seats.append(_seat_row(workspace_id, seat, contact.id))
             yield contact.id
         db.execute(insert(tables.contacts), rows)
         db.execute(insert(tables.contact_emails), emails)
+        db.execute(insert(tables.contact_external_ids), external)
         db.execute(insert(tables.seats), seats)
+
+
+def _external_id_row(connection: Connection, contact: Contact) -> dict[str, Any]:
+    return {
+        "workspace_id": connection.workspace_id,
+        "holder_id": contact.id,
+        "connection_id": connection.id,
+        **external_ids.values_of(contact.external_id or ""),
+    }
 
 
 def _seat_row(workspace_id: str, seat: Seat, holder_id: str) -> dict[str, Any]:

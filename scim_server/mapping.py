@@ -144,7 +144,8 @@ def to_wish(
     """What `user` asks for `contact` to become (None: a new one).
 
     `patched` tells a patched User, in which a missing `active` was removed, from a PUT or POST, in which it was just
-    not mentioned. `password` is the hash to keep. Raises ScimError forbidden where the owner's role is asked for.
+    not mentioned. An externalId belongs to the connection that asks: without one there is none. `password` is the hash
+    to keep. Raises ScimError forbidden where the owner's role is asked for.
     """
     workspace = user.get(WORKSPACE_URN, {})
     profile = {name: value for name, value in user.items() if name not in _DERIVED}
@@ -157,13 +158,10 @@ def to_wish(
     if contact is not None and patched and archived is None:
         archived = False  # without the mark, the contact isn't archived
     _keep_invitation_email(profile, contact, workspace, patched=patched)
-    external_id = user.get("externalId")
-    same_external_id = contact is not None and external_id == contact.external_id
     draft = Draft(
         user_name=user["userName"],
         role=_role(profile.get("roles", ()), contact),
-        external_id=external_id,
-        connection_id=contact.connection_id if contact is not None and same_external_id else connection_id,
+        external_id=user.get("externalId") if connection_id is not None else None,
         profile=profile,
         password=password,
     )

@@ -21,8 +21,11 @@ class Settings(BaseSettings):
     page_default: int = Field(default=100, gt=0, description="Resources on a page when the client names no count.")
     page_most: int = Field(default=1000, gt=0, description="Resources on a page at most.")
     filter_length: int = Field(default=8192, gt=0, description="Characters in a filter at most.")
-    filter_depth: int = Field(default=32, gt=0, description="Brackets inside brackets in a filter at most.")
-    filter_terms: int = Field(default=200, gt=0, description="Comparisons in a filter at most.")
+    # the upper bounds are what SQLite's own parser bears, so that no filter within them fails on either database
+    filter_depth: int = Field(
+        default=16, gt=0, le=20, description="Brackets inside brackets in a filter at most: 1 to 20."
+    )
+    filter_terms: int = Field(default=100, gt=0, le=150, description="Comparisons in a filter at most: 1 to 150.")
     schemas_folder: str = Field(
         default="", description="Custom extensions: a folder with User/*.json and Group/*.json."
     )

@@ -30,7 +30,6 @@ INVITATION: Final = Invitation(email="kim@old.example", sent_at=NOON, expires_at
 RICH: Final = replace(
     KIM,
     external_id="X-1",
-    connection_id="c",
     archived=True,
     archived_at=NOON,
     status_changed_at=NOON,
@@ -165,10 +164,10 @@ def test_a_manager_without_an_id_has_no_reference() -> None:
 @pytest.mark.parametrize("each", [KIM, RICH, OWNER, contact(role=Role.ADMIN), contact(profile={"active": None})])
 def test_an_echo_changes_nothing(each: Contact) -> None:
     user = to_user(each, (Membership("g1", "Crew", True),), BASE)
-    asked = to_wish(read_resource(USER, user, EVERYTHING), each, each.connection_id, patched=False)
+    asked = to_wish(read_resource(USER, user, EVERYTHING), each, "c", patched=False)
     assert asked.draft.profile == each.profile
     assert (asked.draft.user_name, asked.draft.external_id) == (each.user_name, each.external_id)
-    assert (asked.draft.connection_id, asked.draft.role) == (each.connection_id, each.role)
+    assert asked.draft.role == each.role
     assert asked.active is user.get("active")
     assert asked.archived is each.archived
     again = patched(each)
@@ -281,21 +280,13 @@ def test_licence(entitlements: Any, licence: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("external_id", "before", "connection"),
-    [
-        ("X-1", None, "c2"),
-        (None, None, "c2"),
-        ("X-1", RICH, "c"),
-        ("X-2", RICH, "c2"),
-        (None, RICH, "c2"),
-    ],
+    ("connection_id", "sent", "external_id"),
+    [("c", "X-1", "X-1"), ("c", "X-2", "X-2"), ("c", None, None), (None, "X-1", None), (None, None, None)],
 )
-def test_an_external_id_belongs_to_the_connection_that_set_it(
-    external_id: str | None, before: Contact | None, connection: str
-) -> None:
-    user = {} if external_id is None else {"externalId": external_id}
-    draft = wish(user, before).draft
-    assert (draft.external_id, draft.connection_id) == (external_id, connection)
+def test_an_external_id_is_a_connections(connection_id: str | None, sent: str | None, external_id: str | None) -> None:
+    user = {"userName": "Kim", **({} if sent is None else {"externalId": sent})}
+    for before in (None, RICH):
+        assert to_wish(user, before, connection_id, patched=False).draft.external_id == external_id
 
 
 def test_a_password_is_no_part_of_the_profile() -> None:

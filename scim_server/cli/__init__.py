@@ -23,7 +23,7 @@ from scim_server.scim.errors import ScimError
 from scim_server.scim.extensions import InvalidSchema
 from scim_server.settings import Settings
 from scim_server.storage.db import Busy
-from scim_server.storage.upgrade import NewerDatabase, upgrade
+from scim_server.storage.upgrade import NewerDatabase, StrayRows, upgrade
 
 
 class Main(click.Group):
@@ -32,7 +32,7 @@ class Main(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (Refused, ScimError, Busy, NewerDatabase, InvalidSchema) as error:
+        except (Refused, ScimError, Busy, NewerDatabase, StrayRows, InvalidSchema) as error:
             raise click.ClickException(str(error)) from error
         except ValidationError as error:
             first = error.errors()[0]

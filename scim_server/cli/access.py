@@ -117,13 +117,18 @@ def token() -> None:
 @_connection_option
 @click.option("--scope", default="scim", show_default=True, help=f"Any of: {', '.join(SCOPES)}.")
 @click.option(
-    "--expires-in", type=click.IntRange(1, 3650), metavar="DAYS", help="Days until it expires [default: never]."
+    "--expires-in",
+    type=click.IntRange(1, access.MOST_TOKEN_DAYS),
+    metavar="DAYS",
+    default=access.TOKEN_DAYS,
+    show_default=True,
+    help="Days until it expires.",
 )
 @click.option("--for", "user_name", metavar="USERNAME", help="The contact that the token acts for (/Me).")
 @database_option
 @json_option
 def create_token(
-    workspace: str, connection: str, scope: str, expires_in: int | None, user_name: str | None, as_json: bool
+    workspace: str, connection: str, scope: str, expires_in: int, user_name: str | None, as_json: bool
 ) -> None:
     """Make a bearer token. Its text is shown once and can't be had again."""
     made, text = access.create_token(

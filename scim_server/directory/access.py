@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from sqlalchemy import Connection as Db
 from sqlalchemy.exc import IntegrityError
@@ -25,6 +26,9 @@ from scim_server.storage.access import TOKEN_PREFIX, Token, Workspace
 from scim_server.storage.db import LostRace, reading, writing
 
 DEFAULT_OWNER_NAME = "Workspace Owner"
+# Tokens have an end (RFC 7644 §7.4), and one far enough away for an identity provider that is set up by hand.
+TOKEN_DAYS: Final = 365
+MOST_TOKEN_DAYS: Final = 3650
 
 
 class Unknown(Refused):
@@ -140,19 +144,20 @@ def create_token(
     random_bytes: Callable[[int], bytes],
     *,
     scopes: str = "scim",
-    expires_in_days: int | None = None,
+    expires_in_days: int = TOKEN_DAYS,
     user_name: str | None = None,
 ) -> tuple[Token, str]:
     """Make a bearer token of 256 random bits; its text is returned once and never stored.
 
-    With `user_name` it acts for that contact, who must be active (and is what /Me means, RFC 7644 §3.11).
+    It ends after `expires_in_days`. With `user_name` it acts for that contact, who must be active (and is what /Me
+    means, RFC 7644 §3.11).
     Raises Unknown for the workspace, connection or contact, NotAllowed for scopes or a time that can't be.
     """
     unknown = [scope for scope in scopes.split() if scope not in SCOPES]
     if unknown or not scopes.split():
         raise NotAllowed(f"There is no scope {' '.join(unknown)!r}. There are: {', '.join(SCOPES)}.")
-    if expires_in_days is not None and not 1 <= expires_in_days <= 3650:
-        raise NotAllowed("A token expires in 1 to 3650 days.")
+    if not 1 <= expires_in_days <= MOST_TOKEN_DAYS:
+        raise NotAllowed(f"A token expires in 1 to {MOST_TOKEN_DAYS} days.")
 
     def work(db: Db) -> tuple[Token, str]:
         workspace, connection = _connection(db, workspace_name, connection_name)
@@ -165,7 +170,7 @@ def create_token(
             hint=text[-4:],
             scopes=" ".join(dict.fromkeys(scopes.split())),
             created=now,
-            expires=None if expires_in_days is None else now + timedelta(days=expires_in_days),
+            expires=now + timedelta(days=expires_in_days),
             revoked=None,
             last_used=None,
         )
@@ -243,7 +248,7 @@ def _connection(db: Db, workspace_name: str, name: str) -> tuple[Workspace, Conn
 
 
 def _active_contact(db: Db, workspace: Workspace, user_name: str) -> str:
-    contact = contacts.load_by_user_name(db, workspace.id, fold(USER.attributes["username"], user_name))
+    contact = contacts.load_by_user_name(db, workspace.id, fold(USER.attributes["username"], user_name), None)
     if contact is None or not contact.sign_in_allowed:
         raise Unknown(f"The workspace {workspace.name!r} has no active contact with the userName {user_name[:64]!r}.")
     return contact.id

@@ -55,6 +55,11 @@ class Call:
         """The caller's workspace: the only one it can reach."""
         return self.actor.workspace_id
 
+    @property
+    def connection_id(self) -> str | None:
+        """Whose external ids the caller sees and sets."""
+        return self.connection.id if self.connection is not None else None
+
 
 def read(directory: Directory, call: Call, contact_id: str, *, with_groups: bool = True) -> dict[str, Any]:
     """The complete User. Raises ScimError notFound."""
@@ -62,8 +67,8 @@ def read(directory: Directory, call: Call, contact_id: str, *, with_groups: bool
     if call.prefetched is not None and call.prefetched.contact.id == contact_id:
         return to_user(call.prefetched.contact, call.prefetched.memberships, call.base)
     if not with_groups:
-        return to_user(found(contacts.read(directory.engine, call.workspace_id, contact_id), contact_id), (), call.base)
-    whole_contact = whole.read(directory.engine, call.workspace_id, contact_id)
+        return to_user(_read(directory, call, contact_id), (), call.base)
+    whole_contact = whole.read(directory.engine, call.workspace_id, contact_id, call.connection_id)
     if whole_contact is None:
         raise missing(contact_id)
     return to_user(whole_contact.contact, whole_contact.memberships, call.base)
@@ -77,13 +82,13 @@ def create(directory: Directory, call: Call, user: Mapping[str, Any]) -> dict[st
     def work(db: Db) -> dict[str, Any]:
         key = fold(USER.attributes["username"], user["userName"])
         call.actor.require(Permission.CONTACTS_EDIT)
-        taken = contacts.load_by_user_name(db, call.workspace_id, key)
+        taken = contacts.load_by_user_name(db, call.workspace_id, key, call.connection_id)
         if taken is not None:
             if _is_restored(call, taken, user):
-                wish = to_wish({**user, "active": True}, taken, _connection_id(call), patched=False, password=password)
+                wish = to_wish({**user, "active": True}, taken, call.connection_id, patched=False, password=password)
                 return _carry_out(directory, db, call, taken, wish)
             raise _taken(taken, user["userName"])
-        wish = to_wish(user, None, _connection_id(call), patched=False, password=password)
+        wish = to_wish(user, None, call.connection_id, patched=False, password=password)
         event = Event.PROVISION_INACTIVE if wish.active is False else Event.PROVISION
         now = directory.now()
         context = _context(db, call, now, None, wish, new_id=directory.new_id())
@@ -99,12 +104,12 @@ def replace(directory: Directory, call: Call, contact_id: str, user: Mapping[str
     password = None
     if "password" in user:
         _require_change(call)
-        password = _password(contacts.read(directory.engine, call.workspace_id, contact_id), user["password"])
+        password = _password(_read(directory, call, contact_id), user["password"])
 
     def work(db: Db) -> dict[str, Any]:
         contact = _to_change(db, call, contact_id)
         check_immutable(directory.types.user, to_user(contact, (), call.base), user)
-        wish = to_wish(user, contact, _connection_id(call), patched=False, password=password or contact.password)
+        wish = to_wish(user, contact, call.connection_id, patched=False, password=password or contact.password)
         return _carry_out(directory, db, call, contact, wish)
 
     return writing(directory.engine, work)
@@ -121,7 +126,7 @@ def patch(directory: Directory, call: Call, contact_id: str, operations: Sequenc
     ]
     _require_change(call)
     # The work on the document is done before the lock is taken, and again only if someone else was first.
-    seen = found(contacts.read(directory.engine, call.workspace_id, contact_id), contact_id)
+    seen = _read(directory, call, contact_id)
     if call.precondition is not None:
         call.precondition(seen.version)
     ahead = apply(directory.types.user, to_user(seen, (), call.base), operations, call.tolerance)
@@ -133,7 +138,7 @@ def patch(directory: Directory, call: Call, contact_id: str, operations: Sequenc
         if contact.version != seen.version:
             patched = apply(directory.types.user, to_user(contact, (), call.base), operations, call.tolerance)
         kept = None if texts and texts[-1] is None else contact.password
-        wish = to_wish(patched, contact, _connection_id(call), patched=True, password=password or kept)
+        wish = to_wish(patched, contact, call.connection_id, patched=True, password=password or kept)
         return _carry_out(directory, db, call, contact, wish)
 
     return writing(directory.engine, work)
@@ -144,7 +149,7 @@ def delete(directory: Directory, call: Call, contact_id: str) -> None:
 
     def work(db: Db) -> None:
         call.actor.require(Permission.CONTACTS_DELETE)
-        contact = found(contacts.load_to_change(db, call.workspace_id, contact_id), contact_id)
+        contact = found(contacts.load_to_change(db, call.workspace_id, contact_id, call.connection_id), contact_id)
         if call.connection is not None and not call.connection.settings.allow_delete:
             raise ScimError("forbidden", "This connection may not delete users. Set active to false instead.")
         if call.precondition is not None:
@@ -175,9 +180,13 @@ def shortened(text: str, length: int = 64) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def _read(directory: Directory, call: Call, contact_id: str) -> Contact:
+    return found(contacts.read(directory.engine, call.workspace_id, contact_id, call.connection_id), contact_id)
+
+
 def _to_change(db: Db, call: Call, contact_id: str) -> Contact:
     _require_change(call)
-    contact = found(contacts.load_to_change(db, call.workspace_id, contact_id), contact_id)
+    contact = found(contacts.load_to_change(db, call.workspace_id, contact_id, call.connection_id), contact_id)
     if call.precondition is not None:
         call.precondition(contact.version)
     return contact
@@ -194,15 +203,11 @@ def _is_password(operation: Operation) -> bool:
     return target.extension is None and target.attribute is not None and target.attribute.name == "password"
 
 
-def _password(contact: Contact | None, text: Any) -> str | None:
+def _password(contact: Contact, text: Any) -> str | None:
     """The hash of a new password; None where there is none or it is the contact's own already (D14)."""
-    if not isinstance(text, str) or not text or contact is None or is_password(contact.password, text):
+    if not isinstance(text, str) or is_password(contact.password, text):
         return None
     return hash_password(text)
-
-
-def _connection_id(call: Call) -> str | None:
-    return call.connection.id if call.connection is not None else None
 
 
 def _is_restored(call: Call, taken: Contact, user: Mapping[str, Any]) -> bool:
@@ -211,9 +216,8 @@ def _is_restored(call: Call, taken: Contact, user: Mapping[str, Any]) -> bool:
         call.connection is not None
         and call.connection.settings.restore_on_post
         and taken.status is Status.INACTIVE
-        and taken.external_id is not None
+        and taken.external_id is not None  # the connection's own: it sees no other's
         and taken.external_id == user.get("externalId")
-        and taken.connection_id == call.connection.id
         and user.get("active") is not False
     )
 
@@ -242,7 +246,7 @@ def _carry_out(directory: Directory, db: Db, call: Call, contact: Contact, wish:
 
 def _check_name(db: Db, call: Call, contact: Contact, user_name: str) -> None:
     key = fold(USER.attributes["username"], user_name)
-    other = contacts.load_by_user_name(db, call.workspace_id, key)
+    other = contacts.load_by_user_name(db, call.workspace_id, key, call.connection_id)
     if other is not None and other.id != contact.id:
         raise ScimError("uniqueness", f"The userName {shortened(user_name)!r} is already in use.")
 
@@ -280,7 +284,7 @@ def save_decision(
     if before is not None:
         decision = _seat(directory, db, call, decision, now)
     search = comparable(directory.types.user, to_user(decision.contact, (), call.base))
-    contacts.save(db, call.workspace_id, decision.contact, before, searchable(search))
+    contacts.save(db, call.workspace_id, call.connection_id, decision.contact, before, searchable(search))
     if before is None:
         decision = _seat(directory, db, call, decision, now)
     if decision.end_sessions:
@@ -291,7 +295,8 @@ def save_decision(
 
 def searchable(form: Mapping[str, Any]) -> dict[str, Any]:
     """What of a comparable form is stored for searching: the rest is in columns or other tables, or is a URL."""
-    kept = {name: value for name, value in form.items() if name not in ("meta", "groups", "members", "id")}
+    elsewhere = ("meta", "groups", "members", "id", "externalId")
+    kept = {name: value for name, value in form.items() if name not in elsewhere}
     for urn, name, part in ((WORKSPACE_URN, "seat", None), (ENTERPRISE_URN, "manager", "$ref")):
         branch = dict(kept.get(urn, {}))
         value = branch.pop(name, None)

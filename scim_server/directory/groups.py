@@ -29,7 +29,7 @@ def read(directory: Directory, call: Call, group_id: str, *, with_members: bool 
     """The complete Group; without its members where they aren't wanted, and then they aren't loaded either."""
     call.actor.require(Permission.GROUPS_VIEW)
     with reading(directory.engine) as db:
-        group = _found(groups.load(db, call.workspace_id, group_id), group_id)
+        group = _found(groups.load(db, call.workspace_id, group_id, call.connection_id), group_id)
         return _shown(db, call, group, with_members=with_members)
 
 
@@ -45,8 +45,7 @@ def create(
         group = Group(
             id=directory.new_id(),
             display_name=resource["displayName"],
-            external_id=resource.get("externalId"),
-            connection_id=_connection_id(call),
+            external_id=_external_id(call, resource),
             profile=group_profile(resource),
             created=now,
             modified=now,
@@ -102,7 +101,7 @@ def delete(directory: Directory, call: Call, group_id: str) -> None:
 
 def _to_change(db: Db, call: Call, group_id: str) -> Group:
     call.actor.require(Permission.GROUPS_EDIT)
-    group = _found(groups.load_to_change(db, call.workspace_id, group_id), group_id)
+    group = _found(groups.load_to_change(db, call.workspace_id, group_id, call.connection_id), group_id)
     if call.precondition is not None:
         call.precondition(group.version)
     return group
@@ -114,24 +113,23 @@ def _found(group: Group | None, group_id: str) -> Group:
     return group
 
 
-def _connection_id(call: Call) -> str | None:
-    return call.connection.id if call.connection is not None else None
+def _external_id(call: Call, resource: Mapping[str, Any]) -> str | None:
+    """What `resource` sets as its externalId; it belongs to a connection, so that without one there is none."""
+    return resource.get("externalId") if call.connection is not None else None
 
 
 def _check_name(db: Db, call: Call, name: str, own_id: str | None) -> None:
-    other = groups.load_by_name(db, call.workspace_id, fold(GROUP.attributes["displayname"], name))
-    if other is not None and other.id != own_id:
+    other_id = groups.id_of_name(db, call.workspace_id, fold(GROUP.attributes["displayname"], name))
+    if other_id is not None and other_id != own_id:
         raise ScimError("uniqueness", f"The group displayName {shortened(name)!r} is already in use.")
 
 
 def _with(group: Group, call: Call, resource: Mapping[str, Any]) -> Group:
     """The group as `resource` describes it, members aside."""
-    external_id = resource.get("externalId")
     return changed(
         group,
         display_name=resource["displayName"],
-        external_id=external_id,
-        connection_id=group.connection_id if external_id == group.external_id else _connection_id(call),
+        external_id=_external_id(call, resource),
         profile=group_profile(resource),
     )
 
@@ -155,7 +153,7 @@ def _finish(
 
 def _store(directory: Directory, db: Db, call: Call, group: Group, previous: Group | None) -> Group:
     search = comparable(directory.types.group, to_group(group, None, call.base))
-    groups.save(db, call.workspace_id, group, previous, searchable(search))
+    groups.save(db, call.workspace_id, call.connection_id, group, previous, searchable(search))
     return group
 
 

@@ -10,12 +10,24 @@ from unicodedata import category, normalize
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from scim_server.scim.errors import ScimError
+
+SHORTEST: Final = 8  # as NIST SP 800-63B asks of passwords that people choose
 _HASHER: Final = PasswordHasher()
 
 
 def hash_password(password: str) -> str:
-    """The Argon2id hash to store."""
-    return _HASHER.hash(_prepared(password))
+    """The Argon2id hash to store.
+
+    Raises ScimError invalidValue for a password that is too short or has control characters (RFC 7643 §4.1.1).
+    """
+    prepared = _prepared(password)
+    if len(prepared) < SHORTEST:
+        raise ScimError("invalidValue", f"password must have at least {SHORTEST} characters.")
+    # what RFC 8265 §4.2.1 leaves out: nobody can type them
+    if any(category(each) == "Cc" for each in prepared):
+        raise ScimError("invalidValue", "password must not hold control characters.")
+    return _HASHER.hash(prepared)
 
 
 def is_password(stored: str | None, password: str) -> bool:

@@ -14,9 +14,10 @@ from scim_server.directory.contacts import Call
 from scim_server.domain.roles import Permission
 from scim_server.mapping import to_group, to_user
 from scim_server.scim.filter import Filter
+from scim_server.scim.filter_tree import Compare
 from scim_server.scim.paging import Position
 from scim_server.scim.schema import GROUP, USER, Target
-from scim_server.storage import contacts, groups, tables
+from scim_server.storage import contacts, counts, groups, tables, whole
 from scim_server.storage.db import reading
 from scim_server.storage.pages import Order, order_of
 from scim_server.storage.query import compile_filter
@@ -66,8 +67,26 @@ def find(directory: Directory, call: Call, kind: str, query: Query, *, with_othe
     Without a filter archived contacts are left out, unless the connection lists them (lifecycle.md D5).
     """
     call.actor.require(_KINDS[kind].permission)
+    if kind == USER.name and (found := _look_up(directory, call, query)) is not None:
+        return found
     with reading(directory.engine) as db:
         return _find(db, call, kind, query, with_others=with_others)
+
+
+def _look_up(directory: Directory, call: Call, query: Query) -> Page | None:
+    """The answer to a filter for one userName or externalId, which is what most queries are; None for any other."""
+    match query:
+        case Query(filter=Compare(target, "eq", str(key)), start=1, by_cursor=False, sort_by=None):
+            name = str(target)
+        case _:
+            return None
+    if query.count == 0 or name not in whole.LOOKED_UP:
+        return None
+    # one more than the page holds tells whether these are all
+    found = whole.look_up(directory.engine, call.workspace_id, call.connection_id, name, key, query.count + 1)
+    if len(found) > query.count:
+        return None
+    return Page(len(found), [to_user(each.contact, each.memberships, call.base) for each in found])
 
 
 def find_all(
@@ -90,15 +109,22 @@ def _find(db: Db, call: Call, name: str, query: Query, *, with_others: bool) -> 
     kind = _KINDS[name]
     conditions: list[ColumnElement[bool]] = [kind.table.c.workspace_id == call.workspace_id]
     if query.filter is not None:
-        conditions.append(compile_filter(db, call.workspace_id, call.base, name, query.filter))
+        conditions.append(compile_filter(db, call.workspace_id, call.base, name, query.filter, call.connection_id))
     elif name == USER.name and not query.whole and not _lists_archived(call):
         conditions.append(tables.contacts.c.archived.is_(False))
-    total = db.scalar(select(func.count()).select_from(kind.table).where(*conditions)) or 0
-    if query.count == 0 or (query.start > total and not query.by_cursor):
-        return Page(total, [])
     back = query.position is not None and query.position.back
-    order = order_of(db, call.base, name, kind.table, query.sort_by, descending=query.descending, back=back)
-    rows = _rows(db, query, kind.rows.where(*conditions), order)
+    order = order_of(
+        db,
+        call.base,
+        name,
+        kind.table,
+        query.sort_by,
+        connection_id=call.connection_id,
+        descending=query.descending,
+        back=back,
+    )
+    rows = _rows(db, call, query, kind.rows.where(*conditions), order) if query.count else []
+    total = _total(db, call, name, query, conditions, len(rows))
     more = query.by_cursor and len(rows) > query.count
     rows = rows[: query.count]
     if back:
@@ -107,20 +133,31 @@ def _find(db: Db, call: Call, name: str, query: Query, *, with_others: bool) -> 
     return _with_cursors(page, rows, query, more=more, back=back) if query.by_cursor and rows else page
 
 
+def _total(db: Db, call: Call, name: str, query: Query, conditions: Sequence[ColumnElement[bool]], found: int) -> int:
+    """How many resources the query finds; counted by the database only where neither the page nor a count says it."""
+    if not query.by_cursor and found < query.count and (found or query.start == 1):
+        return query.start - 1 + found
+    if query.filter is None and name == USER.name:
+        return counts.total(db, call.workspace_id, with_archived=query.whole or _lists_archived(call))
+    return db.scalar(select(func.count()).select_from(_KINDS[name].table).where(*conditions)) or 0
+
+
 def _lists_archived(call: Call) -> bool:
     return call.connection is not None and call.connection.settings.list_archived
 
 
-def _rows(db: Db, query: Query, rows: Select[Any], order: Order) -> list[Any]:
+def _rows(db: Db, call: Call, query: Query, rows: Select[Any], order: Order) -> list[Any]:
     """The page's rows; by cursor one more, which tells whether the page is the last one."""
     if order.key is not None:
         rows = rows.add_columns(order.key.label("sort_value"))
     rows = rows.order_by(*order.columns())
     if not query.by_cursor:
-        return list(db.execute(rows.limit(query.count).offset(query.start - 1)))
-    if query.position is not None:
-        rows = rows.where(order.beyond(query.position))
-    return list(db.execute(rows.limit(query.count + 1)))
+        rows = rows.limit(query.count).offset(query.start - 1)
+    else:
+        if query.position is not None:
+            rows = rows.where(order.beyond(query.position))
+        rows = rows.limit(query.count + 1)
+    return list(db.execute(rows, {"connection": call.connection_id}))
 
 
 def _with_cursors(page: Page, rows: Sequence[Any], query: Query, *, more: bool, back: bool) -> Page:

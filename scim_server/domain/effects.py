@@ -65,7 +65,6 @@ def blank(context: Context) -> Contact:
         role=draft.role,
         licence=licence,
         external_id=draft.external_id,
-        connection_id=draft.connection_id,
         profile=draft.profile,
         password=draft.password,
         created=context.now,
@@ -104,7 +103,6 @@ def _edited(contact: Contact, context: Context) -> Contact:
         user_name=draft.user_name,
         role=draft.role,
         external_id=draft.external_id,
-        connection_id=draft.connection_id,
         profile=draft.profile,
         password=draft.password,
     )

@@ -10,12 +10,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A group without its members; `profile` is everything else about it and opaque here."""
+    """A group without its members: `external_id` is what the connection that looks at it calls it.
+
+    `profile` is everything else about it and opaque here.
+    """
 
     id: str
     display_name: str
     external_id: str | None = None
-    connection_id: str | None = None
     profile: Mapping[str, Any] = field(default_factory=dict)
     created: datetime
     modified: datetime

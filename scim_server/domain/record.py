@@ -20,8 +20,9 @@ from scim_server.domain.transitions import Status
 class Contact:
     """A person's record in a workspace.
 
-    `licence` is the type of the seat it holds, or will ask for; `profile` is everything else about the person and
-    opaque here; `password` is a hash. The same id in all states (law 7).
+    `licence` is the type of the seat it holds, or will ask for; `external_id` is what the connection that looks at it
+    calls it; `profile` is everything else about the person and opaque here; `password` is a hash. The same id in all
+    states (law 7).
     """
 
     id: str
@@ -36,7 +37,6 @@ class Contact:
     invitation: Invitation | None = None
     account_linked: bool = False
     external_id: str | None = None
-    connection_id: str | None = None
     profile: Mapping[str, Any] = field(default_factory=dict)
     password: str | None = None
     created: datetime
@@ -66,7 +66,6 @@ class Draft:
     user_name: str
     role: Role = Role.TEAM
     external_id: str | None = None
-    connection_id: str | None = None
     profile: Mapping[str, Any] = field(default_factory=dict)
     password: str | None = None
 
@@ -118,7 +117,6 @@ def draft_of(contact: Contact) -> Draft:
         user_name=contact.user_name,
         role=contact.role,
         external_id=contact.external_id,
-        connection_id=contact.connection_id,
         profile=contact.profile,
         password=contact.password,
     )

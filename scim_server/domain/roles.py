@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 
@@ -49,6 +50,7 @@ SCOPES: Final[Mapping[str, frozenset[Permission]]] = {
 _RANKS: Final = {role: rank for rank, role in enumerate(Role)}
 
 
+@lru_cache(maxsize=1024)
 def expand_scopes(text: str) -> frozenset[Permission]:
     """The permissions that a space-separated scope string grants (RFC 6749 §3.3); unknown scopes grant nothing."""
     return frozenset().union(*(SCOPES.get(scope, frozenset()) for scope in text.split()))

@@ -17,11 +17,10 @@ from scim_server.scim.bulk import (
     closing_operations,
     plan,
     references,
-    resolved,
-    without,
 )
 from scim_server.scim.errors import ScimError
 from scim_server.scim.protocol import Request, Response, respond_error
+from scim_server.scim.references import Reference, resolved, without
 
 Answer = Callable[[Request], Response]
 _ENDPOINTS: Final = ("Users", "Groups")
@@ -79,7 +78,7 @@ def _request(job: _Job, operation: BulkOperation, data: Any) -> Request:
 
 def _resolved_path(path: str, ids: Mapping[str, str]) -> tuple[str, ...]:
     """The segments of a path with references replaced by ids."""
-    return tuple(str(resolved(segment, ids)) for segment in path.split("/") if segment)
+    return tuple(Reference(segment).resolved(ids) for segment in path.split("/") if segment)
 
 
 def _note(job: _Job, operation: BulkOperation, step: Step, response: Response) -> None:

@@ -306,7 +306,8 @@ def _group_delete(asked: Asked) -> Response:
 
 
 def _bulk(asked: Asked) -> Response:
-    wanted = read_bulk(read_json(asked.request), asked.call.tolerance, most=asked.endpoint.limits.operations)
+    body, most = read_json(asked.request), asked.endpoint.limits.operations
+    wanted = read_bulk(body, asked.call.tolerance, asked.endpoint.types, most=most)
     return bulk.carry_out(asked.request, wanted, asked.answer, asked.request_id)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -41,6 +40,8 @@ HEADERS: Final = {
 class _Sent(FlaskResponse):
     """An answer whose headers are complete: what Werkzeug would work out again for each is known."""
 
+    default_mimetype = None
+
     def get_wsgi_headers(self, environ: Any) -> Headers:
         return self.headers
 
@@ -58,7 +59,8 @@ def mount(app: Flask, endpoint: Endpoint) -> None:
     authenticator = Authenticator(endpoint.directory)
 
     def answer(rest: str = "") -> FlaskResponse:
-        return _sent(_answered(endpoint, authenticator, rest))
+        request_id = str(uuid7())
+        return _sent(_answered(endpoint, authenticator, rest, request_id), **{"X-Request-Id": request_id})
 
     app.view_functions["scim"] = answer
     # what Werkzeug itself finds wrong with a request, before any rule is looked for: a Host that it can't encode
@@ -68,9 +70,7 @@ def mount(app: Flask, endpoint: Endpoint) -> None:
         app.url_map.add(Rule(path, endpoint="scim"))
 
 
-def _answered(endpoint: Endpoint, authenticator: Authenticator, rest: str) -> Response:
-    request_id = str(uuid7())
-
+def _answered(endpoint: Endpoint, authenticator: Authenticator, rest: str, request_id: str) -> Response:
     def work() -> Response:
         try:
             call = _call(authenticator, request_id, _contact_asked_for(rest))
@@ -81,8 +81,7 @@ def _answered(endpoint: Endpoint, authenticator: Authenticator, rest: str) -> Re
         except ClientDisconnected:
             return respond_error(ScimError("badRequest", "The request body ended too early."))
 
-    response = answered(work, request_id)
-    return replace(response, headers={**response.headers, "X-Request-Id": request_id})
+    return answered(work, request_id)
 
 
 def _contact_asked_for(rest: str) -> str | None:
@@ -127,7 +126,9 @@ def _answer(endpoint: Endpoint, authenticator: Authenticator, call: Call, asked:
         return _answer(endpoint, authenticator, _call(authenticator, request_id, None), other, request_id)
 
     operation, name = match_route(asked)
-    its_call = replace(call, base=asked.base, precondition=precondition)
+    its_call = Call(
+        call.actor, call.connection, asked.base, call.tolerance, precondition, call.contact_id, call.prefetched
+    )
     return OPERATIONS[operation](Asked(endpoint, its_call, asked, name, again, request_id))
 
 
@@ -182,12 +183,10 @@ def _below_version(segments: list[str]) -> tuple[str, ...]:
     return tuple(segments)
 
 
-def _sent(response: Response) -> FlaskResponse:
-    sent = _Sent(response.body, status=response.status, headers=dict(response.headers))
+def _sent(response: Response, **more: str) -> FlaskResponse:
+    headers = [*response.headers.items(), *more.items()]
     if response.body:
-        sent.content_type = MEDIA_TYPE
-    else:
-        del sent.headers["Content-Type"]
-        if response.status in (204, 304):
-            del sent.headers["Content-Length"]  # RFC 9110 §8.6
-    return sent
+        headers.append(("Content-Type", MEDIA_TYPE))
+    if response.status not in (204, 304):  # RFC 9110 §8.6
+        headers.append(("Content-Length", str(len(response.body))))
+    return _Sent([response.body], response.status, Headers(headers), direct_passthrough=True)

@@ -5,23 +5,25 @@ Plans only; carrying an operation out is for the caller. Must not know storage, 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from scim_server.scim.errors import ScimError
+from scim_server.scim.references import PREFIX, marked, names_in
+from scim_server.scim.schema import ResourceTypes
 
 BULK_URN: Final = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 RESPONSE_URN: Final = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
-PREFIX: Final = "bulkId:"
-_QUOTED: Final = re.compile(f'"{PREFIX}([^"]*)"')
 _METHODS: Final = ("POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True, slots=True)
 class BulkOperation:
-    """One operation; `path` is relative to the base, `fault` says why it can't even be tried ("" if it can)."""
+    """One operation; `path` is relative to the base, `fault` says why it can't even be tried ("" if it can).
+
+    What refers to new resources in `data` is a Reference.
+    """
 
     method: str
     path: str
@@ -50,8 +52,11 @@ class Step:
     deferred: frozenset[str] = field(default_factory=frozenset)
 
 
-def read_bulk(body: Any, tolerance: frozenset[str], *, most: int) -> BulkRequest:
-    """The bulk request in `body`. Raises ScimError invalidSyntax, or payloadTooLarge for over `most` operations."""
+def read_bulk(body: Any, tolerance: frozenset[str], types: ResourceTypes, *, most: int) -> BulkRequest:
+    """The bulk request in `body`, on resources of `types`.
+
+    Raises ScimError invalidSyntax, or payloadTooLarge for over `most` operations.
+    """
     if not isinstance(body, dict):
         raise ScimError("invalidSyntax", "The body must be a BulkRequest object.")
     folded = {key.lower(): value for key, value in body.items()}
@@ -64,11 +69,11 @@ def read_bulk(body: Any, tolerance: frozenset[str], *, most: int) -> BulkRequest
         raise ScimError("invalidSyntax", "'failOnErrors' must be a whole number.")
     if len(rows) > most:
         raise ScimError("payloadTooLarge", f"A bulk request holds at most {most} operations; this one has {len(rows)}.")
-    operations = tuple(_read_operation(row) for row in rows)
+    operations = tuple(_read_operation(row, types) for row in rows)
     return BulkRequest(_without_twins(operations), limit or 0)
 
 
-def _read_operation(row: Any) -> BulkOperation:
+def _read_operation(row: Any, types: ResourceTypes) -> BulkOperation:
     if not isinstance(row, dict):
         return BulkOperation("", "", fault="An operation must be a JSON object.")
     folded = {key.lower(): value for key, value in row.items()}
@@ -81,7 +86,8 @@ def _read_operation(row: Any) -> BulkOperation:
         version=version if isinstance(version, str) else None,
         data=folded.get("data"),
     )
-    return _with_fault(operation, _fault(operation))
+    fault = _fault(operation)
+    return replace(operation, fault=fault) if fault else _with_references(operation, types)
 
 
 def _fault(operation: BulkOperation) -> str:
@@ -100,8 +106,13 @@ def _fault(operation: BulkOperation) -> str:
     return ""
 
 
-def _with_fault(operation: BulkOperation, fault: str) -> BulkOperation:
-    return BulkOperation(operation.method, operation.path, operation.bulk_id, operation.version, operation.data, fault)
+def _with_references(operation: BulkOperation, types: ResourceTypes) -> BulkOperation:
+    """The operation with its data's references marked, as the schema of the path's endpoint has them."""
+    endpoint = next(segment for segment in operation.path.split("/") if segment)
+    resource_type = next((each for each in types if each.endpoint == f"/{endpoint}"), None)
+    if resource_type is None or not isinstance(operation.data, dict):
+        return operation
+    return replace(operation, data=marked(resource_type, operation.method, operation.data))
 
 
 def _without_twins(operations: Sequence[BulkOperation]) -> tuple[BulkOperation, ...]:
@@ -113,7 +124,7 @@ def _without_twins(operations: Sequence[BulkOperation]) -> tuple[BulkOperation, 
         twin = bulk_id in seen
         if bulk_id is not None:
             seen.add(bulk_id)
-        result.append(_with_fault(operation, f"The bulkId {bulk_id!r} is used twice.") if twin else operation)
+        result.append(replace(operation, fault=f"The bulkId {bulk_id!r} is used twice.") if twin else operation)
     return tuple(result)
 
 
@@ -162,59 +173,7 @@ def _visit(
 def references(operation: BulkOperation) -> set[str]:
     """The bulkIds that the operation's path and data refer to."""
     found = {segment.removeprefix(PREFIX) for segment in operation.path.split("/") if segment.startswith(PREFIX)}
-    found.update(text.removeprefix(PREFIX) for text in _strings(operation.data) if text.startswith(PREFIX))
-    return found
-
-
-def _strings(value: Any) -> Iterator[str]:
-    stack = [value]
-    while stack:
-        each = stack.pop()
-        if isinstance(each, str):
-            yield each
-            # a PATCH may name a new resource inside a path: members[value eq "bulkId:x"]
-            if f'"{PREFIX}' in each:
-                yield from (part for part in each.split('"') if part.startswith(PREFIX))
-        elif isinstance(each, dict):
-            stack.extend(each.values())
-        elif isinstance(each, list):
-            stack.extend(each)
-
-
-def resolved(value: Any, ids: Mapping[str, str]) -> Any:
-    """`value` with each reference replaced by the id that it stands for."""
-    if isinstance(value, str):
-        if value.startswith(PREFIX):
-            return ids.get(value.removeprefix(PREFIX), value)
-        if f'"{PREFIX}' not in value:
-            return value
-        return _QUOTED.sub(lambda found: f'"{ids.get(found[1], PREFIX + found[1])}"', value)
-    if isinstance(value, list):
-        return [resolved(each, ids) for each in value]
-    if isinstance(value, dict):
-        return {key: resolved(each, ids) for key, each in value.items()}
-    return value
-
-
-def without(value: Any, names: frozenset[str]) -> Any:
-    """`value` without the elements and attributes that refer to one of `names`."""
-    if isinstance(value, list):
-        return [without(each, names) for each in value if not _refers(each, names)]
-    if isinstance(value, dict):
-        return {
-            key: without(each, names)
-            for key, each in value.items()
-            if isinstance(each, list) or not _refers(each, names)
-        }
-    return value
-
-
-def _refers(value: Any, names: frozenset[str]) -> bool:
-    if isinstance(value, str):
-        return value.startswith(PREFIX) and value.removeprefix(PREFIX) in names
-    if isinstance(value, dict):  # {"value": "bulkId:x"} stands for the reference; deeper ones are found on the way down
-        return any(isinstance(each, str) and _refers(each, names) for each in value.values())
-    return False
+    return found.union(names_in(operation.data))
 
 
 def closing_operations(data: Mapping[str, Any], names: frozenset[str]) -> list[dict[str, Any]]:
@@ -223,9 +182,7 @@ def closing_operations(data: Mapping[str, Any], names: frozenset[str]) -> list[d
     for key, value in data.items():
         inner = value.items() if isinstance(value, dict) and key.lower().startswith("urn:") else ()
         parts = [(f"{key}:{name}", each) for name, each in inner] or [(key, value)]
-        operations += [{"op": "add", "path": path, "value": each} for path, each in parts if _holds(each, names)]
+        operations += [
+            {"op": "add", "path": path, "value": each} for path, each in parts if not names.isdisjoint(names_in(each))
+        ]
     return operations
-
-
-def _holds(value: Any, names: frozenset[str]) -> bool:
-    return any(text.startswith(PREFIX) and text.removeprefix(PREFIX) in names for text in _strings(value))

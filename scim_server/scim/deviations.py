@@ -57,6 +57,12 @@ _RULES: Final = (
         "for the same reason (D9).",
     ),
     (
+        "`replace` of values that a filter selects",
+        "RFC 7644 §3.5.2.3: they are replaced",
+        "Sub-attributes that the value names are replaced, and the others kept.",
+        "The same section keeps what isn't named of a complex value, and each selected value is one.",
+    ),
+    (
         "no free seat (D7), the owner (D8)",
         "not foreseen",
         "403 with a detail that says what to do; for a seat also the counters, in an extension of the error.",

@@ -62,8 +62,8 @@ class Limits:
     """How long (characters), how deep (brackets) and how rich in comparisons a filter may be."""
 
     length: int = 8192
-    depth: int = 32
-    terms: int = 200
+    depth: int = 16
+    terms: int = 100
 
 
 FILTER_TOLERANCES: Final = frozenset(
@@ -163,7 +163,9 @@ class _Parser:
 
     def __post_init__(self) -> None:
         if len(self.text) > self.limits.length:
-            raise ScimError(self.kind, f"The text is longer than {self.limits.length} characters.")
+            # no more of it than the error shows, which must be sendable
+            self.text = _UNSOUND.sub("\ufffd", self.text[: self.limits.length + 100])
+            raise self.fault(f"The text is longer than {self.limits.length} characters", self.limits.length)
         if unsound := _UNSOUND.search(self.text):
             self.text = _UNSOUND.sub("\ufffd", self.text)  # the error shows it, and must be sendable
             raise self.fault("A NUL or a lone surrogate is not allowed", unsound.start())

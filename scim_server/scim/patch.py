@@ -219,18 +219,16 @@ def _change(attribute: Attribute, current: Any, operation: Operation, tolerance:
 
 
 def _add(attribute: Attribute, current: Any, operation: Operation, tolerance: frozenset[str]) -> Any:
-    path = str(operation.path.target)
     if attribute.multi_valued:
-        added = read_value(attribute, operation.value, tolerance, path)
+        added = read_value(attribute, operation.value, tolerance, str(operation.path.target))
         return _append(attribute, current or [], added or [])
-    if attribute.type == "complex":
-        return _merge(attribute, current, operation.value, tolerance, path)
-    return read_value(attribute, operation.value, tolerance, path)
+    return _replace(attribute, current, operation, tolerance)
 
 
 def _replace(attribute: Attribute, current: Any, operation: Operation, tolerance: frozenset[str]) -> Any:
     path = str(operation.path.target)
-    if attribute.type == "complex" and not attribute.multi_valued and "complex-merge" in tolerance:
+    # RFC 7644 §3.5.2.3: the sub-attributes of a complex value that aren't named are left unchanged
+    if attribute.type == "complex" and not attribute.multi_valued:
         return _merge(attribute, current, operation.value, tolerance, path)
     return read_value(attribute, operation.value, tolerance, path)
 
@@ -327,9 +325,7 @@ def _change_element(attribute: Attribute, element: Any, operation: Operation, to
     path = str(operation.path.target)
     if attribute.type != "complex":
         return read_single(attribute, operation.value, tolerance, path)
-    merged = operation.op == "add" or "complex-merge" in tolerance
-    read = partial(_merge, attribute, element) if merged else partial(read_single, attribute)
-    changed = read(operation.value, tolerance, path)
+    changed = _merge(attribute, element, operation.value, tolerance, path)
     for sub in attribute.sub.values():
         _check_immutable(sub, path, element.get(sub.name), (changed or element).get(sub.name))
     return changed

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from scim_server.scim.errors import ScimError
 from scim_server.scim.schema import Attribute, ResourceType, Target
@@ -34,6 +34,9 @@ class Projection:
             return True
         core = self.unwanted.get(None, {})
         return name in core and core[name] is None
+
+
+DEFAULT: Final = Projection()
 
 
 def read_projection(

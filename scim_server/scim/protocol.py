@@ -14,7 +14,7 @@ import orjson
 
 from scim_server.scim.errors import ScimError
 from scim_server.scim.filter import Filter, Limits, parse_filter
-from scim_server.scim.projection import Projection, read_projection
+from scim_server.scim.projection import DEFAULT, Projection, read_projection
 from scim_server.scim.schema import GROUP, USER, ResourceType, Target
 
 SEARCH_URN: Final = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
@@ -83,11 +83,17 @@ ROUTES: Final = (
 )
 
 
+# by the first segment, as every request looks here
+_ROUTES_FROM: Final = {
+    first: tuple(route for route in ROUTES if route.path[:1] == first) for first in {route.path[:1] for route in ROUTES}
+}
+
+
 def match_route(request: Request) -> tuple[str, str]:
     """(the operation's name, the id in the path or ""). Raises ScimError notFound, or methodNotAllowed with Allow."""
     if any("\x00" in segment for segment in request.path):  # in no name or id, and PostgreSQL takes it in no string
         raise ScimError("notFound", "There is no such endpoint.")
-    for route in ROUTES:
+    for route in _ROUTES_FROM.get(request.path[:1], ()):
         found = _match(route.path, request.path)
         if found is None:
             continue
@@ -147,6 +153,9 @@ def _check_depth(text: bytes, body: Any) -> None:
 
 def read_names(request: Request, resource_type: ResourceType, tolerance: frozenset[str]) -> Projection:
     """The projection that `attributes` and `excludedAttributes` ask for (RFC 7644 §3.9)."""
+
+    if "attributes" not in request.query and "excludedattributes" not in request.query:
+        return DEFAULT
 
     def names(parameter: str) -> list[str]:
         return [name.strip() for name in request.query.get(parameter, "").split(",") if name.strip()]

@@ -20,7 +20,7 @@ USER_URN: Final = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP_URN: Final = "urn:ietf:params:scim:schemas:core:2.0:Group"
 ENTERPRISE_URN: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 WORKSPACE_URN: Final = "urn:ietf:params:scim:schemas:extension:workspace:2.0:User"
-SEATS_ERROR_URN: Final = "urn:ietf:params:scim:api:messages:workspace:2.0:SeatError"
+SEATS_ERROR_URN: Final = "urn:ietf:params:scim:schemas:extension:workspace:2.0:SeatError"
 
 ReadOnlyString = Annotated[str | None, Mutability.read_only]
 ReadOnlyBoolean = Annotated[bool | None, Mutability.read_only]

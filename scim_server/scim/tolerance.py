@@ -68,14 +68,6 @@ ROWS: Final = (
         "Each key of a value without a path is read as an attribute path.",
     ),
     Row(
-        "complex-merge",
-        "RFC 7644 §3.5.2.3",
-        "patches/complex-merge-on",
-        "Entra, Okta",
-        '{"op": "replace", "path": "name", "value": {"givenName": "Kim"}}',
-        "Sub-attributes that the value doesn't name are kept.",
-    ),
-    Row(
         "bare-extension-attributes",
         "RFC 7643 §3.3",
         "bodies/bare-extension-attributes-on",
@@ -162,6 +154,22 @@ ROWS: Final = (
         "several",
         "two values marked primary",
         "The first one stays primary.",
+    ),
+    Row(
+        "country-names",
+        "RFC 7643 §4.1.2",
+        "bodies/country-names-on",
+        "Entra",
+        '"country": "Belize"',
+        "What isn't a code of two letters is kept as sent.",
+    ),
+    Row(
+        "any-photo",
+        "RFC 7643 §4.1.2",
+        "bodies/any-photo-on",
+        "several",
+        '"photos": [{"value": "kim.jpg"}]',
+        "What isn't the URL of a picture is kept as sent.",
     ),
     Row(
         "filter-bare-strings",

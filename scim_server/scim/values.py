@@ -25,6 +25,20 @@ KEYED: Final = frozenset(
     ("userName", "externalId", "displayName", "emails.value", "name.familyName", "employeeNumber", "department")
 )
 
+# Core attributes whose strings have a form: the row of tolerance.py that lets others in, the form, and what it is.
+_FORMS: Final[Mapping[str, tuple[str, re.Pattern[str], str]]] = {
+    "addresses.country": (
+        "country-names",
+        re.compile(r"[A-Za-z]{2}"),
+        "a country's code of two letters (ISO 3166-1 alpha-2)",
+    ),
+    "photos.value": (
+        "any-photo",
+        re.compile(r"(?:https?://|data:image/)\S+", re.IGNORECASE),
+        "the URL of a picture: http, https or data:image",
+    ),
+}
+
 _DIGITS: Final = re.compile(r"-?[0-9]{1,19}")
 _UNSOUND: Final = re.compile(r"[\x00\ud800-\udfff]")
 _LARGEST_INTEGER: Final = 2**63  # what databases and other people's parsers hold
@@ -265,7 +279,14 @@ def _read_string(attribute: Attribute, raw: Any, tolerance: frozenset[str], path
         raise ScimError("invalidValue", f"{path} must not hold the character U+0000 or half of a surrogate pair.")
     if len(raw) > LONGEST_KEY and path.rpartition(":")[2] in KEYED:
         raise ScimError("invalidValue", f"{path} is longer than {LONGEST_KEY} characters.")
+    _check_form(path, raw, tolerance)
     return raw
+
+
+def _check_form(path: str, text: str, tolerance: frozenset[str]) -> None:
+    row, form, words = _FORMS.get(path, ("", None, ""))
+    if form is not None and row not in tolerance and not form.fullmatch(text):
+        raise ScimError("invalidValue", f"{path} must be {words}.")
 
 
 def _is_exact(raw: Any) -> bool:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, and_, collate, func, select, text, true, type_coerce
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Column, ColumnElement, Select, and_, any_, collate, func, select, text, true, type_coerce
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.sql.selectable import ScalarSelect
 
 from scim_server.scim.filter import Compare, Present
@@ -39,6 +39,16 @@ def negated(condition: Condition) -> Condition:
 def allows_absence(asked: Compare | Present) -> bool:
     """Whether an absent value passes."""
     return isinstance(asked, Compare) and (asked.op == "eq") is (asked.value is None) and asked.op in ("eq", "ne")
+
+
+def among(column: Expression, rows: Select[Any], *, postgres: bool) -> Condition:
+    """Whether `column` is a value of `rows`, which are found first and then sought by the column's index.
+
+    By an array, as PostgreSQL would read the whole table where a subquery stands beside an `or`.
+    """
+    if not postgres:
+        return column.in_(rows)
+    return column == any_(func.array(rows.scalar_subquery(), type_=ARRAY(String)))
 
 
 def by_code_point(expression: Expression, *, postgres: bool) -> Expression:

@@ -1,4 +1,7 @@
-"""Contacts: load, save, erase, always by workspace and, for changes, by the expected version. Decides nothing."""
+"""Contacts: load, save, erase, always by workspace and, for changes, by the expected version. Decides nothing.
+
+A contact is loaded as a connection knows it, by the external id that this connection gave it; without one it has none.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,19 @@ from scim_server.domain.invitation import Invitation, InvitationState
 from scim_server.domain.roles import Role
 from scim_server.domain.seats import Seat, SeatState
 from scim_server.scim.schema import ENTERPRISE_URN
+from scim_server.storage import counts, external_ids
 from scim_server.storage.db import LostRace
 from scim_server.storage.prepared import Prepared
-from scim_server.storage.tables import Instant, String, contact_emails, contacts, groups, members, seats
+from scim_server.storage.tables import (
+    Instant,
+    String,
+    contact_emails,
+    contact_external_ids,
+    contacts,
+    groups,
+    members,
+    seats,
+)
 
 # Attributes with a default that a client can unassign; the profile holds them as None then.
 DEFAULTED: Final = ("active", "archived")
@@ -31,15 +44,18 @@ SEAT: Final = (
     type_coerce(seats.c.since, String).label("seat_since"),
     seats.c.over.label("seat_over"),
 )
-COLUMNS: Final = tuple(
-    type_coerce(column, String).label(column.name) if isinstance(column.type, Instant) else column
-    for column in contacts.c
-    if column.name != "search"
+STORED: Final = (
+    *(
+        type_coerce(column, String).label(column.name) if isinstance(column.type, Instant) else column
+        for column in contacts.c
+        if column.name not in ("search", "label") and not column.name.endswith("_key")  # written, and never read back
+    ),
+    *SEAT,
 )
+COLUMNS: Final = (*STORED, external_ids.value_for(contact_external_ids, contacts, bindparam("connection")))
 
-SELECT: Final[Select[Any]] = select(*COLUMNS, *SEAT).select_from(
-    contacts.outerjoin(seats, and_(seats.c.workspace_id == contacts.c.workspace_id, seats.c.holder_id == contacts.c.id))
-)
+HOLDS: Final = and_(seats.c.workspace_id == contacts.c.workspace_id, seats.c.holder_id == contacts.c.id)
+SELECT: Final[Select[Any]] = select(*COLUMNS).select_from(contacts.outerjoin(seats, HOLDS))
 _BY_ID: Final = SELECT.where(contacts.c.workspace_id == bindparam("workspace"), contacts.c.id == bindparam("contact"))
 _BY_NAME: Final = SELECT.where(
     contacts.c.workspace_id == bindparam("workspace"), contacts.c.user_name_key == bindparam("key")
@@ -53,37 +69,38 @@ _NAME_LOCKED: Final = _LOCKED.where(
 )
 
 
-def load(db: Db, workspace_id: str, contact_id: str) -> Contact | None:
+def load(db: Db, workspace_id: str, contact_id: str, connection_id: str | None) -> Contact | None:
     """The contact, or None."""
-    row = db.execute(_BY_ID, {"workspace": workspace_id, "contact": contact_id}).one_or_none()
+    named = {"workspace": workspace_id, "contact": contact_id, "connection": connection_id}
+    row = db.execute(_BY_ID, named).one_or_none()
     return None if row is None else contact_of(row)
 
 
 _PREPARED: Final = Prepared(_BY_ID)
 
 
-def read(engine: Engine, workspace_id: str, contact_id: str) -> Contact | None:
+def read(engine: Engine, workspace_id: str, contact_id: str, connection_id: str | None = None) -> Contact | None:
     """As load, in a transaction of its own and without the cost of one."""
-    rows = _PREPARED.rows(engine, {"workspace": workspace_id, "contact": contact_id})
+    rows = _PREPARED.rows(engine, {"workspace": workspace_id, "contact": contact_id, "connection": connection_id})
     return contact_of(rows[0]) if rows else None
 
 
-def load_to_change(db: Db, workspace_id: str, contact_id: str) -> Contact | None:
+def load_to_change(db: Db, workspace_id: str, contact_id: str, connection_id: str | None) -> Contact | None:
     """The contact, its row locked until the transaction ends, or None."""
-    _lock(db, _ID_LOCKED, {"workspace": workspace_id, "contact": contact_id})
-    return load(db, workspace_id, contact_id)
+    lock(db, _ID_LOCKED, {"workspace": workspace_id, "contact": contact_id})
+    return load(db, workspace_id, contact_id, connection_id)
 
 
-def load_by_user_name(db: Db, workspace_id: str, key: str) -> Contact | None:
+def load_by_user_name(db: Db, workspace_id: str, key: str, connection_id: str | None) -> Contact | None:
     """The contact whose folded userName is `key`, its row locked, or None."""
     named = {"workspace": workspace_id, "key": key}
-    _lock(db, _NAME_LOCKED, named)
-    row = db.execute(_BY_NAME, named).one_or_none()
+    lock(db, _NAME_LOCKED, named)
+    row = db.execute(_BY_NAME, {**named, "connection": connection_id}).one_or_none()
     return None if row is None else contact_of(row)
 
 
-def _lock(db: Db, query: Select[Any], parameters: Mapping[str, str]) -> None:
-    """Wait for the row in a statement of its own: one that waits sees the row anew, but its seat as it was before.
+def lock(db: Db, query: Select[Any], parameters: Mapping[str, str]) -> None:
+    """Wait for a row in a statement of its own: one that waits sees the row anew, but what is joined to it as before.
 
     SQLite's writers have the whole database.
     """
@@ -93,7 +110,8 @@ def _lock(db: Db, query: Select[Any], parameters: Mapping[str, str]) -> None:
 
 def owner_of(db: Db, workspace_id: str) -> Contact | None:
     """The contact that owns the workspace."""
-    row = db.execute(SELECT.where(contacts.c.workspace_id == workspace_id, contacts.c.role == Role.OWNER)).one_or_none()
+    query = SELECT.where(contacts.c.workspace_id == workspace_id, contacts.c.role == Role.OWNER)
+    row = db.execute(query, {"connection": None}).one_or_none()
     return None if row is None else contact_of(row)
 
 
@@ -111,10 +129,18 @@ def chunked(items: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def save(db: Db, workspace_id: str, contact: Contact, previous: Contact | None, search: Mapping[str, Any]) -> None:
+def save(
+    db: Db,
+    workspace_id: str,
+    connection_id: str | None,
+    contact: Contact,
+    previous: Contact | None,
+    search: Mapping[str, Any],
+) -> None:
     """Insert `contact`, or update it from `previous` if that is still what is stored; `search` is its comparable form.
 
-    Raises LostRace when another writer was first (or took the userName); the transaction must then be given up.
+    Both are as `connection_id` knows them. Raises LostRace when another writer was first (or took the userName); the
+    transaction must then be given up.
     """
     values = values_of(contact, search)
     try:
@@ -132,9 +158,11 @@ def save(db: Db, workspace_id: str, contact: Contact, previous: Contact | None, 
             )
             if changed.rowcount != 1:
                 raise LostRace
+        external_ids.save(db, contact_external_ids, workspace_id, connection_id, contact, previous)
     except IntegrityError as error:
         raise LostRace from error
     _save_emails(db, workspace_id, contact.id, previous is None, previous, search)
+    counts.note(db, workspace_id, previous, contact)
 
 
 def erase(db: Db, workspace_id: str, contact: Contact, now: datetime) -> None:
@@ -156,6 +184,7 @@ def erase(db: Db, workspace_id: str, contact: Contact, now: datetime) -> None:
     )
     if erased.rowcount != 1:
         raise LostRace
+    counts.note(db, workspace_id, contact, None)
 
 
 def _save_emails(
@@ -187,8 +216,6 @@ def values_of(contact: Contact, search: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "user_name": contact.user_name,
         "user_name_key": search["userName"],
-        "external_id": contact.external_id,
-        "connection_id": contact.connection_id,
         "status": contact.status.value,
         "status_changed_at": contact.status_changed_at,
         "archived": contact.archived,
@@ -202,7 +229,6 @@ def values_of(contact: Contact, search: Mapping[str, Any]) -> dict[str, Any]:
         "label": str(profile.get("displayName") or contact.user_name),
         "profile": orjson.dumps(profile).decode(),
         "search": search,
-        "external_id_key": search.get("externalId"),
         "display_name_key": search.get("displayName"),
         "family_name_key": search.get("name", {}).get("familyName"),
         "employee_number_key": enterprise.get("employeeNumber"),
@@ -240,7 +266,6 @@ def contact_of(row: Any) -> Contact:
         invitation=_load_invitation(row.invitation),
         account_linked=bool(row.account_linked),
         external_id=row.external_id,
-        connection_id=row.connection_id,
         profile=profile,
         password=row.password,
         created=datetime.fromisoformat(row.created),

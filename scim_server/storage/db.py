@@ -54,7 +54,12 @@ def open_engine(url: str, *, pool_size: int = 8) -> Engine:
         parsed = make_url(url)
     except ArgumentError as error:
         raise ValueError(_NO_DATABASE) from error
-    options: dict[str, Any] = {"pool_size": pool_size, "json_serializer": _json_text}
+    options: dict[str, Any] = {
+        "pool_size": pool_size,
+        "json_serializer": _json_text,
+        "pool_use_lifo": True,
+        "pool_reset_on_return": None,
+    }
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite":

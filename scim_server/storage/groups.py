@@ -1,11 +1,13 @@
 """Groups and memberships: load, save, erase; a membership is a row, so that a change never reads the whole list.
 
-Always by workspace and, for changes to a group itself, by the expected version. Decides nothing.
+Always by workspace and, for changes to a group itself, by the expected version. A group is loaded as a connection
+knows it, by the external id that this connection gave it. Decides nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,33 +33,40 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from scim_server.domain.group import Group, Member, Membership
-from scim_server.storage.contacts import chunked, existing
+from scim_server.storage import external_ids
+from scim_server.storage.contacts import chunked, existing, lock
 from scim_server.storage.db import LostRace, reading
 from scim_server.storage.prepared import Prepared
-from scim_server.storage.tables import contacts, groups, members, workspaces
+from scim_server.storage.tables import contacts, group_external_ids, groups, members, workspaces
 
-SELECT: Final[Select[Any]] = select(*(column for column in groups.c if column.name != "search"))
+SELECT: Final[Select[Any]] = select(
+    *(column for column in groups.c if column.name != "search"),
+    external_ids.value_for(group_external_ids, groups, bindparam("connection")),
+)
+_BY_ID: Final = and_(groups.c.workspace_id == bindparam("workspace"), groups.c.id == bindparam("group"))
+_LOADED: Final = SELECT.where(_BY_ID)
+_LOCKED: Final = select(groups.c.id).where(_BY_ID).with_for_update()
+_ID_OF_NAME: Final = select(groups.c.id).where(
+    groups.c.workspace_id == bindparam("workspace"), groups.c.display_name_key == bindparam("key")
+)
 
 
-def load(db: Db, workspace_id: str, group_id: str) -> Group | None:
+def load(db: Db, workspace_id: str, group_id: str, connection_id: str | None) -> Group | None:
     """The group, or None."""
-    return _one(db, SELECT.where(groups.c.workspace_id == workspace_id, groups.c.id == group_id))
-
-
-def load_to_change(db: Db, workspace_id: str, group_id: str) -> Group | None:
-    """The group, its row locked until the transaction ends, or None."""
-    query = SELECT.where(groups.c.workspace_id == workspace_id, groups.c.id == group_id)
-    return _one(db, query.with_for_update())
-
-
-def load_by_name(db: Db, workspace_id: str, key: str) -> Group | None:
-    """The group whose folded displayName is `key`, or None."""
-    return _one(db, SELECT.where(groups.c.workspace_id == workspace_id, groups.c.display_name_key == key))
-
-
-def _one(db: Db, query: Select[Any]) -> Group | None:
-    row = db.execute(query).one_or_none()
+    named = {"workspace": workspace_id, "group": group_id, "connection": connection_id}
+    row = db.execute(_LOADED, named).one_or_none()
     return None if row is None else group_of(row)
+
+
+def load_to_change(db: Db, workspace_id: str, group_id: str, connection_id: str | None) -> Group | None:
+    """The group, its row locked until the transaction ends, or None."""
+    lock(db, _LOCKED, {"workspace": workspace_id, "group": group_id})
+    return load(db, workspace_id, group_id, connection_id)
+
+
+def id_of_name(db: Db, workspace_id: str, key: str) -> str | None:
+    """The id of the group whose folded displayName is `key`, or None."""
+    return db.scalar(_ID_OF_NAME, {"workspace": workspace_id, "key": key})
 
 
 def group_of(row: Any) -> Group:
@@ -66,7 +75,6 @@ def group_of(row: Any) -> Group:
         id=row.id,
         display_name=row.display_name,
         external_id=row.external_id,
-        connection_id=row.connection_id,
         profile=orjson.loads(row.profile),
         created=row.created,
         modified=row.modified,
@@ -74,14 +82,21 @@ def group_of(row: Any) -> Group:
     )
 
 
-def save(db: Db, workspace_id: str, group: Group, previous: Group | None, search: Mapping[str, Any]) -> None:
-    """Insert `group`, or update it from `previous` if that is still what is stored. Raises LostRace when it isn't."""
+def save(
+    db: Db,
+    workspace_id: str,
+    connection_id: str | None,
+    group: Group,
+    previous: Group | None,
+    search: Mapping[str, Any],
+) -> None:
+    """Insert `group`, or update it from `previous` if that is still what is stored. Raises LostRace when it isn't.
+
+    Both are as `connection_id` knows them; `search` is the comparable form.
+    """
     values = {
         "display_name": group.display_name,
         "display_name_key": search["displayName"],
-        "external_id": group.external_id,
-        "external_id_key": search.get("externalId"),
-        "connection_id": group.connection_id,
         "profile": orjson.dumps(group.profile).decode(),
         "search": search,
         "version": group.version,
@@ -91,20 +106,21 @@ def save(db: Db, workspace_id: str, group: Group, previous: Group | None, search
     try:
         if previous is None:
             db.execute(insert(groups), {"workspace_id": workspace_id, "id": group.id, **values})
-            return
-        changed = db.execute(
-            update(groups)
-            .where(
-                groups.c.workspace_id == workspace_id,
-                groups.c.id == group.id,
-                groups.c.version == previous.version,
+        else:
+            changed = db.execute(
+                update(groups)
+                .where(
+                    groups.c.workspace_id == workspace_id,
+                    groups.c.id == group.id,
+                    groups.c.version == previous.version,
+                )
+                .values(values)
             )
-            .values(values)
-        )
+            if changed.rowcount != 1:
+                raise LostRace
+        external_ids.save(db, group_external_ids, workspace_id, connection_id, group, previous)
     except IntegrityError as error:
         raise LostRace from error
-    if changed.rowcount != 1:
-        raise LostRace
 
 
 def erase(db: Db, workspace_id: str, group: Group) -> None:
@@ -181,18 +197,21 @@ def remove_where(db: Db, workspace_id: str, group_id: str, condition: ColumnElem
 
 def members_of(db: Db, workspace_id: str, group_ids: Sequence[str]) -> dict[str, list[Member]]:
     """Group id → its members, in the order of their ids, for each of `group_ids`."""
-    child = groups.alias("child")
+    # a subquery and no join, as for label_of_group
+    child = select(groups.c.display_name).where(
+        groups.c.workspace_id == members.c.workspace_id, groups.c.id == members.c.child_id
+    )
     query = (
         select(
             members.c.group_id,
             members.c.member_id,
             members.c.child_id,
-            func.coalesce(contacts.c.label, child.c.display_name).label("label"),
+            func.coalesce(contacts.c.label, child.scalar_subquery()).label("label"),
         )
         .select_from(
             members.outerjoin(
                 contacts, and_(contacts.c.workspace_id == members.c.workspace_id, contacts.c.id == members.c.contact_id)
-            ).outerjoin(child, and_(child.c.workspace_id == members.c.workspace_id, child.c.id == members.c.child_id))
+            )
         )
         .where(members.c.workspace_id == workspace_id, members.c.group_id.in_(group_ids))
         .order_by(members.c.group_id, members.c.member_id)
@@ -306,14 +325,12 @@ def ancestors_of(db: Db, workspace_id: str, group_id: str) -> set[str]:
 
 def touch(db: Db, workspace_id: str, group: Group, now: datetime) -> Group:
     """The group with a new version, stored, after its members changed. Raises LostRace."""
+    touched = replace(group, version=group.version + 1, modified=now)
     changed = db.execute(
         update(groups)
         .where(groups.c.workspace_id == workspace_id, groups.c.id == group.id, groups.c.version == group.version)
-        .values(version=group.version + 1, modified=now)
+        .values(version=touched.version, modified=now)
     )
     if changed.rowcount != 1:
         raise LostRace
-    stored = load(db, workspace_id, group.id)
-    if stored is None:
-        raise LostRace
-    return stored
+    return touched

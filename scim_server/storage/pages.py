@@ -53,8 +53,16 @@ class Order:
 
 
 def order_of(
-    db: Db, base: str, resource_type: str, table: Table, target: Target | None, *, descending: bool, back: bool
+    db: Db,
+    base: str,
+    resource_type: str,
+    table: Table,
+    target: Target | None,
+    *,
+    connection_id: str | None,
+    descending: bool,
+    back: bool,
 ) -> Order:
     """The order for `sortBy`. Raises ScimError invalidPath for what can't be sorted by."""
-    key = None if target is None else sort_expression(db, base, resource_type, target)
+    key = None if target is None else sort_expression(db, base, resource_type, target, connection_id)
     return Order(table, key, descending, back)

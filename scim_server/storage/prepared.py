@@ -68,6 +68,6 @@ class Prepared:
         try:
             # the driver is in autocommit mode (db): one statement needs no BEGIN and COMMIT, each a round trip
             driver: Any = pooled.driver_connection
-            return [self._row._make(row) for row in driver.execute(text, values)]
+            return [self._row._make(row) for row in driver.execute(text, values).fetchall()]
         finally:
             pooled.close()

@@ -18,10 +18,12 @@ from sqlalchemy import Table, and_, case, cast, func, literal, not_, or_, select
 from scim_server.scim.errors import ScimError
 from scim_server.scim.filter import And, Compare, Filter, Not, Or, Present, ValuePath
 from scim_server.scim.schema import ENTERPRISE_URN, GROUP, USER, WORKSPACE_URN, Attribute, Target
+from scim_server.storage import external_ids
 from scim_server.storage.comparison import (
     Condition,
     Expression,
     allows_absence,
+    among,
     by_code_point,
     elements,
     first_value,
@@ -29,7 +31,16 @@ from scim_server.storage.comparison import (
     negated,
     text_at,
 )
-from scim_server.storage.tables import String, contact_emails, contacts, groups, members, seats
+from scim_server.storage.tables import (
+    String,
+    contact_emails,
+    contact_external_ids,
+    contacts,
+    group_external_ids,
+    groups,
+    members,
+    seats,
+)
 
 Asked: TypeAlias = Compare | Present
 Leaf: TypeAlias = Callable[[Attribute | None], Expression]
@@ -40,12 +51,16 @@ Some: TypeAlias = Callable[[Callable[[Leaf], Condition]], Condition]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a compilation needs to know: dialect, workspace, the base of URLs, and the table that is searched."""
+    """What a compilation needs to know: dialect, workspace, the base of URLs, the table that is searched, and for whom.
+
+    `connection_id` is whose external ids are meant; without one there are none.
+    """
 
     postgres: bool
     workspace_id: str
     base: str
     table: Table
+    connection_id: str | None = None
     rich: bool = False
 
     def searched(self, condition: Condition) -> Condition:
@@ -59,12 +74,15 @@ class Scope:
 _FEW: Final = 8
 
 
-def compile_filter(db: Db, workspace_id: str, base: str, resource_type: str, filter: Filter) -> Condition:
-    """`filter` as a condition on `contacts` (resource type User) or `groups` (Group).
+def compile_filter(
+    db: Db, workspace_id: str, base: str, resource_type: str, filter: Filter, connection_id: str | None
+) -> Condition:
+    """`filter` of a connection as a condition on `contacts` (resource type User) or `groups` (Group).
 
     Null stands for false. Raises ScimError invalidFilter for what can't be expressed.
     """
-    scope = replace(_scope(db, workspace_id, base, resource_type), rich=_ends(filter) > _FEW)
+    scope = _scope(db, workspace_id, base, resource_type, connection_id)
+    scope = replace(scope, rich=_ends(filter) > _FEW)
     return _tree(filter, partial(_asked, scope))
 
 
@@ -74,17 +92,17 @@ def member_condition(db: Db, base: str, filter: Filter) -> Condition:
     return _tree(filter, partial(_value_asked, scope, _member_leaf(scope)))
 
 
-def sort_expression(db: Db, base: str, resource_type: str, target: Target) -> Expression:
+def sort_expression(db: Db, base: str, resource_type: str, target: Target, connection_id: str | None) -> Expression:
     """What resources are sorted by, null where it is absent: the folded value, of several the primary or first one.
 
     Raises ScimError invalidValue for memberships, which are other resources' names.
     """
-    return _sort_key(_scope(db, "", base, resource_type), target)
+    return _sort_key(_scope(db, "", base, resource_type, connection_id), target)
 
 
-def _scope(db: Db, workspace_id: str, base: str, resource_type: str) -> Scope:
+def _scope(db: Db, workspace_id: str, base: str, resource_type: str, connection_id: str | None = None) -> Scope:
     table = contacts if resource_type == USER.name else groups
-    return Scope(db.dialect.name == "postgresql", workspace_id, base, table)
+    return Scope(db.dialect.name == "postgresql", workspace_id, base, table, connection_id)
 
 
 # The filter
@@ -122,6 +140,9 @@ def _asked(scope: Scope, filter: Asked | ValuePath) -> Condition:
         subs = [Target(filter.target.extension, attribute, sub) for sub in attribute.sub.values()]
         exists = or_(*(_expression(scope, sub).is_not(None) for sub in subs))
         return and_(exists, _tree(filter.term, partial(_asked, scope)))
+    quick = _by_index(scope, filter)
+    if quick is not None:
+        return quick
     return _value_asked(scope, lambda sub: _expression(scope, Target(filter.target.extension, attribute, sub)), filter)
 
 
@@ -198,6 +219,16 @@ def _seat(scope: Scope, name: str) -> Expression:
     return cast(value, String) if scope.postgres else type_coerce(value, String)
 
 
+def _external_id(scope: Scope) -> Expression:
+    """What the connection that asks calls a resource."""
+    ids = _EXTERNAL_IDS[scope.table.name].alias()
+    value = select(ids.c.value_key).where(external_ids.of_connection(ids, scope.table, scope.connection_id))
+    return value.correlate(scope.table).scalar_subquery()
+
+
+_EXTERNAL_IDS: Final[Mapping[str, Table]] = {contacts.name: contact_external_ids, groups.name: group_external_ids}
+
+
 def _manager_reference(scope: Scope) -> Expression:
     value = text_at(contacts.c.search, (ENTERPRISE_URN, "manager", "value"), postgres=scope.postgres)
     return literal(f"{scope.base}{USER.endpoint}/").concat(value)
@@ -209,7 +240,7 @@ Columns: TypeAlias = Mapping[str, Callable[[Scope], Expression]]
 def _common(table: Table, kind: str, endpoint: str) -> Columns:
     return {
         "id": lambda _: table.c.id,
-        "externalId": lambda _: table.c.external_id_key,
+        "externalId": _external_id,
         "displayName": lambda _: table.c.display_name_key,
         "meta.resourceType": lambda _: literal(kind),
         "meta.created": lambda _: type_coerce(table.c.created, String),
@@ -325,7 +356,7 @@ _OTHER_TABLES: Final[Mapping[str, Callable[[Scope], Some]]] = {"groups": _groups
 
 
 def _by_index(scope: Scope, asked: Filter) -> Condition | None:
-    """A comparison with a value of a list by an index on the rows that hold such values; None where there is none."""
+    """A comparison by an index of another table, on the rows that hold such values; None where there is none."""
     if not isinstance(asked, Compare) or not asked.value:
         return None
     find = _INDEXED.get((str(asked.target), asked.op))
@@ -341,7 +372,17 @@ def _narrowed(scope: Scope, term: Filter) -> list[Condition]:
 def _has_email(scope: Scope, asked: Compare) -> Condition:
     value = holds(contact_emails.c.value_key, asked, postgres=scope.postgres)
     rows = select(contact_emails.c.contact_id).where(contact_emails.c.workspace_id == scope.workspace_id, value)
-    return scope.searched(contacts.c.id.in_(rows))
+    return among(contacts.c.id, rows, postgres=scope.postgres)
+
+
+def _has_external_id(scope: Scope, asked: Compare) -> Condition:
+    ids = _EXTERNAL_IDS[scope.table.name].alias()
+    rows = select(ids.c.holder_id).where(
+        ids.c.workspace_id == scope.workspace_id,
+        ids.c.connection_id == scope.connection_id,
+        holds(ids.c.value_key, asked, postgres=scope.postgres),
+    )
+    return among(scope.table.c.id, rows, postgres=scope.postgres)
 
 
 def _has_member(scope: Scope, asked: Compare) -> Condition:
@@ -372,6 +413,8 @@ def _is_inside(scope: Scope, asked: Compare) -> Condition:
 
 
 _INDEXED: Final[Mapping[tuple[str, str], Callable[[Scope, Compare], Condition]]] = {
+    ("externalId", "eq"): _has_external_id,
+    ("externalId", "sw"): _has_external_id,
     ("emails.value", "eq"): _has_email,
     ("emails.value", "sw"): _has_email,
     ("members.value", "eq"): _has_member,

@@ -180,8 +180,6 @@ contacts = Table(
     Column("id", String, primary_key=True),
     Column("user_name", String, nullable=False),
     Column("user_name_key", String, nullable=False),
-    Column("external_id", String),
-    _id("connection_id", nullable=True),  # the connection that set external_id
     Column("status", String, nullable=False),
     Column("status_changed_at", Instant),
     Column("archived", Boolean, nullable=False),
@@ -195,7 +193,6 @@ contacts = Table(
     Column("label", String, nullable=False),  # what to call the contact in lists
     Column("profile", Text, nullable=False),  # JSON: the person's SCIM attributes exactly as sent
     Column("search", Searchable(), nullable=False),  # JSON: the profile's comparable form
-    Column("external_id_key", String),
     Column("display_name_key", String),
     Column("family_name_key", String),
     Column("employee_number_key", String),
@@ -205,10 +202,8 @@ contacts = Table(
     Column("modified", Instant, nullable=False),
     UniqueConstraint("workspace_id", "user_name_key"),
     ForeignKeyConstraint(["workspace_id", "licence"], ["licence_types.workspace_id", "licence_types.name"]),
-    ForeignKeyConstraint(["workspace_id", "connection_id"], ["connections.workspace_id", "connections.id"]),
     CheckConstraint("status IN ('uninvited', 'invited', 'active', 'inactive')", name="status"),
     CheckConstraint("role <> 'owner' OR status = 'active'", name="owner_is_active"),
-    Index("ix_contacts_external_id_key", "workspace_id", "external_id_key"),
     Index("ix_contacts_display_name_key", "workspace_id", "display_name_key"),
     Index("ix_contacts_family_name_key", "workspace_id", "family_name_key"),
     Index("ix_contacts_employee_number_key", "workspace_id", "employee_number_key"),
@@ -231,6 +226,16 @@ contact_emails = Table(
     Column("value_key", String, nullable=False),
     ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"),
     Index("ix_contact_emails_value_key", "workspace_id", "value_key", "contact_id"),
+)
+
+contact_counts = Table(
+    "contact_counts",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("listed", Integer, nullable=False),
+    Column("archived", Integer, nullable=False),
+    ForeignKeyConstraint(["workspace_id"], ["workspaces.workspace_id"]),
 )
 
 seats = Table(
@@ -263,18 +268,36 @@ groups = Table(
     Column("id", String, primary_key=True),
     Column("display_name", String, nullable=False),
     Column("display_name_key", String, nullable=False),
-    Column("external_id", String),
-    Column("external_id_key", String),
-    _id("connection_id", nullable=True),
     Column("profile", Text, nullable=False),
     Column("search", Searchable(), nullable=False),
     Column("version", Integer, nullable=False),
     Column("created", Instant, nullable=False),
     Column("modified", Instant, nullable=False),
     UniqueConstraint("workspace_id", "display_name_key"),
-    ForeignKeyConstraint(["workspace_id", "connection_id"], ["connections.workspace_id", "connections.id"]),
-    Index("ix_groups_external_id_key", "workspace_id", "external_id_key"),
 )
+
+
+def _external_ids(name: str, holders: Table) -> Table:
+    """What each connection calls the `holders`; they may be called the same (RFC 7643 §3.1)."""
+    return Table(
+        name,
+        metadata,
+        Column("workspace_id", String, primary_key=True),
+        Column("holder_id", String, primary_key=True),
+        Column("connection_id", String, primary_key=True),
+        Column("value", String, nullable=False),
+        Column("value_key", String, nullable=False),
+        ForeignKeyConstraint(["workspace_id", "holder_id"], [holders.c.workspace_id, holders.c.id], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["workspace_id", "connection_id"], ["connections.workspace_id", "connections.id"], ondelete="CASCADE"
+        ),
+        Index(f"ix_{name}_value_key", "workspace_id", "connection_id", "value_key", "holder_id"),
+        sqlite_with_rowid=False,  # a row is found by its key alone, in one step
+    )
+
+
+contact_external_ids = _external_ids("contact_external_ids", contacts)
+group_external_ids = _external_ids("group_external_ids", groups)
 
 members = Table(
     "members",

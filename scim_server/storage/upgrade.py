@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
@@ -17,11 +19,16 @@ from scim_server.storage.db import transaction
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _ROWS: Final = 100_000
 _SAME_KEY: Final = 10
+_COMMON: Final = ("workspace_id", "connection_id")  # what very many rows have in common
 _LOCK: Final = 7643_7644  # any number that nothing else locks; PostgreSQL's advisory locks have numbers
 
 
 class NewerDatabase(Exception):
     """The database was upgraded by a newer version of this program."""
+
+
+class StrayRows(Exception):
+    """An upgrade would leave rows that refer to nothing."""
 
 
 def config_for(db: Db) -> Config:
@@ -35,9 +42,9 @@ def config_for(db: Db) -> Config:
 def upgrade(engine: Engine) -> bool:
     """Upgrade the database in one transaction and return whether there was anything to do.
 
-    Processes that start at the same time wait for each other. Raises NewerDatabase.
+    Processes that start at the same time wait for each other. Raises NewerDatabase, StrayRows.
     """
-    with transaction(engine, "write") as db:
+    with _changing(engine) as db:
         if db.dialect.name == "postgresql":
             db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         config = config_for(db)
@@ -49,8 +56,34 @@ def upgrade(engine: Engine) -> bool:
             return False
         command.upgrade(config, "head")
         if db.dialect.name == "sqlite":
+            _check_references(db)
             _foresee_sizes(db)
         return True
+
+
+@contextmanager
+def _changing(engine: Engine) -> Iterator[Db]:
+    """A transaction to change tables in. On SQLite references aren't looked at meanwhile: see _check_references.
+
+    There most changes of a table make it anew, and dropping the old one would delete what refers to it.
+    """
+    if engine.dialect.name != "sqlite":
+        with transaction(engine, "write") as db:
+            yield db
+        return
+    with engine.connect().execution_options(purpose="write") as db:
+        driver: Any = db.connection.driver_connection
+        driver.execute("PRAGMA foreign_keys=OFF")  # within a transaction it would do nothing
+        try:
+            with db.begin():
+                yield db
+        finally:
+            driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _check_references(db: Db) -> None:
+    if astray := db.execute(text("PRAGMA foreign_key_check")).all():
+        raise StrayRows(f"The upgrade would leave rows that refer to nothing, the first in {astray[0].table}.")
 
 
 def _foresee_sizes(db: Db) -> None:
@@ -65,8 +98,11 @@ def _foresee_sizes(db: Db) -> None:
     for table in tables:
         for _, index, unique, *_ in db.exec_driver_sql(f"PRAGMA index_list({table})").all():
             columns = [name for _, _, name in db.exec_driver_sql(f"PRAGMA index_info({index})")]
-            same = [_ROWS if columns[0] == "workspace_id" else _SAME_KEY, *[_SAME_KEY] * (len(columns) - 1)]
-            sizes = [_ROWS, *same[:-1], 1 if unique else same[-1]]
+            sizes = [_ROWS]
+            for name in columns:
+                sizes.append(min(sizes[-1], _ROWS if name in _COMMON else _SAME_KEY))
+            if unique:
+                sizes[-1] = 1
             row = {"table": table, "index": index, "sizes": " ".join(map(str, sizes))}
             db.execute(text("INSERT INTO sqlite_stat1 VALUES (:table, :index, :sizes)"), row)
     db.execute(text("ANALYZE sqlite_master"))  # read anew by this connection; others do when they open

@@ -18,10 +18,18 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from scim_server.domain.contact import Contact
 from scim_server.domain.group import Membership
-from scim_server.storage import access, groups
-from scim_server.storage.contacts import COLUMNS, SEAT, contact_of
+from scim_server.storage import access, external_ids, groups
+from scim_server.storage.contacts import COLUMNS, HOLDS, STORED, contact_of
 from scim_server.storage.prepared import Prepared
-from scim_server.storage.tables import String, connections, contacts, members, seats, tokens
+from scim_server.storage.tables import (
+    String,
+    connections,
+    contact_external_ids,
+    contacts,
+    members,
+    seats,
+    tokens,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +65,49 @@ def _memberships() -> ColumnElement[str]:
     return rows.correlate(contacts).scalar_subquery().label("memberships")
 
 
-_HOLDS: Final = and_(seats.c.workspace_id == contacts.c.workspace_id, seats.c.holder_id == contacts.c.id)
-_WHOLE: Final = Prepared(
-    select(*COLUMNS, *SEAT, _memberships())
-    .select_from(contacts.outerjoin(seats, _HOLDS))
-    .where(contacts.c.workspace_id == bindparam("workspace"), contacts.c.id == bindparam("contact"))
+_SELECT: Final = (
+    select(*COLUMNS, _memberships())
+    .select_from(contacts.outerjoin(seats, HOLDS))
+    .where(contacts.c.workspace_id == bindparam("workspace"))
 )
+_WHOLE: Final = Prepared(_SELECT.where(contacts.c.id == bindparam("contact")))
+_CALLED_SO: Final = select(contact_external_ids.c.holder_id).where(
+    contact_external_ids.c.workspace_id == bindparam("workspace"),
+    contact_external_ids.c.connection_id == bindparam("connection"),
+    contact_external_ids.c.value_key == bindparam("key"),
+)
+# In no order: asked for one, a planner may look for the key among all contacts in that order.
+LOOKED_UP: Final = {
+    "userName": Prepared(_SELECT.where(contacts.c.user_name_key == bindparam("key")).limit(bindparam("most"))),
+    "externalId": Prepared(_SELECT.where(contacts.c.id.in_(_CALLED_SO)).limit(bindparam("most"))),
+}
 _ASKED_FOR: Final = and_(contacts.c.workspace_id == tokens.c.workspace_id, contacts.c.id == bindparam("contact"))
 _GRANTED: Final = Prepared(
-    select(*access.GRANT_COLUMNS, *COLUMNS, *SEAT, _memberships())
-    .select_from(
-        tokens.join(connections, access.OF_CONNECTION).outerjoin(contacts, _ASKED_FOR).outerjoin(seats, _HOLDS)
+    select(
+        *access.GRANT_COLUMNS,
+        *STORED,
+        external_ids.value_for(contact_external_ids, contacts, tokens.c.connection_id),
+        _memberships(),
     )
+    .select_from(tokens.join(connections, access.OF_CONNECTION).outerjoin(contacts, _ASKED_FOR).outerjoin(seats, HOLDS))
     .where(tokens.c.hash == bindparam("hash"))
 )
 
 
-def read(engine: Engine, workspace_id: str, contact_id: str) -> Whole | None:
-    """The contact and its groups; None where the workspace has no such contact."""
-    rows = _WHOLE.rows(engine, {"workspace": workspace_id, "contact": contact_id})
+def read(engine: Engine, workspace_id: str, contact_id: str, connection_id: str | None) -> Whole | None:
+    """The contact as the connection knows it, and its groups; None where the workspace has no such contact."""
+    named = {"workspace": workspace_id, "contact": contact_id, "connection": connection_id}
+    rows = _WHOLE.rows(engine, named)
     return _whole(engine, rows[0]) if rows else None
+
+
+def look_up(
+    engine: Engine, workspace_id: str, connection_id: str | None, attribute: str, key: str, most: int
+) -> list[Whole]:
+    """Up to `most` of the contacts whose userName or externalId (the connection's own) is `key` when folded, by id."""
+    named = {"workspace": workspace_id, "connection": connection_id, "key": key, "most": most}
+    rows = LOOKED_UP[attribute].rows(engine, named)
+    return [_whole(engine, row) for row in sorted(rows, key=lambda row: str(row.id))]
 
 
 def read_granted(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -125,9 +126,23 @@ def test_without_json_a_person_can_read_it(shell: Shell) -> None:
     shell.run("connection", "create", "--workspace", "Acme", "--name", "idp")
     token = shell.run("token", "create", *HERE)
     assert "scim_" in token.stdout
-    assert "never" in token.stdout, "it doesn't expire"
+    assert "never" not in token.stdout, "it has an end"
     assert shell.run("token", "list", *HERE).exit_code == 0
     assert shell.run("--version").stdout.startswith("scim-server")
+
+
+def test_a_token_has_an_end(shell: Shell) -> None:
+    """[7644-7.4-03]: in a year, where nobody says when."""
+    shell.found()
+    for wanted, days in (((), 365), (("--expires-in", "1"), 1), (("--expires-in", "3650"), 3650)):
+        made = shell.json("token", "create", *HERE, *wanted)
+        left = datetime.fromisoformat(made["expires"]) - datetime.now(UTC)
+        assert timedelta(days=days) - timedelta(minutes=5) < left <= timedelta(days=days)
+    ends = [each["expires"] for each in shell.json("token", "list", *HERE)["tokens"]]
+    assert len(ends) == 4
+    assert all(ends)
+    for wrong in ("0", "3651", "never"):
+        assert shell.run("token", "create", *HERE, "--expires-in", wrong).exit_code == 2
 
 
 def test_a_token_is_shown_once(shell: Shell) -> None:

@@ -17,7 +17,7 @@ from scim_server.storage.db import reading, writing
 from scim_server.storage.tables import activity, connections, contacts, outbox
 from tests.support import USER_URN, WORKSPACE_URN, Answer, Client, World, new_world
 
-SEAT_ERROR_URN = "urn:ietf:params:scim:api:messages:workspace:2.0:SeatError"
+SEAT_ERROR_URN = "urn:ietf:params:scim:schemas:extension:workspace:2.0:SeatError"
 ARCHIVED = f"{WORKSPACE_URN}:archived"
 OWNER_DETAIL = "The workspace owner can't be deactivated or deleted. Transfer ownership first."
 

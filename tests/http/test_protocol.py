@@ -194,6 +194,31 @@ def test_bulk_closes_circles(client: Client) -> None:
         )
 
 
+def test_bulk_leaves_alone_what_only_looks_like_a_reference(client: Client) -> None:
+    """A name that begins with bulkId: is a name, also where an operation has that bulkId."""
+    user = client.user("ann@x.test")
+    answer = client.post(
+        "/Bulk",
+        bulk(
+            post("Groups", "g", displayName="bulkId:g", externalId="bulkId:u", members=[{"value": "bulkId:u"}]),
+            post("Users", "u", userName="bulkId:none", title='a "bulkId:g"', emails=[{"value": "bulkId:u"}]),
+            {
+                "method": "PATCH",
+                "path": f"/Users/{user['id']}",
+                "data": {"Operations": [{"op": "add", "path": "displayName", "value": "bulkId:u"}]},
+            },
+        ),
+    )
+    results = answer.json["Operations"]
+    assert [each["status"] for each in results] == ["201", "201", "200"]
+    group, made, patched = (client.get(each["location"].partition("/scim/v2")[2]).json for each in results)
+    assert (group["displayName"], group["externalId"]) == ("bulkId:g", "bulkId:u")
+    assert [member["value"] for member in group["members"]] == [made["id"]]
+    assert (made["userName"], made["title"]) == ("bulkId:none", 'a "bulkId:g"')
+    assert made["emails"] == [{"value": "bulkId:u"}]
+    assert patched["displayName"] == "bulkId:u"
+
+
 def test_bulk_refuses_a_circle_of_groups(client: Client) -> None:
     answer = client.post(
         "/Bulk",

@@ -14,12 +14,14 @@ import pytest
 from flask import Flask
 
 from scim_server.app import create_app
+from scim_server.scim.schema import SEATS_ERROR_URN
 from scim_server.settings import Settings
 from tests.support import ENTERPRISE_URN, GROUP_URN, USER_URN, WORKSPACE_URN, Client, World, new_world
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*|\$ref")
 URN = re.compile(r"urn:[a-z0-9][a-z0-9-]*:[\w:.-]+")
+RESERVED = ("urn:ietf:params:scim:schemas:core:", "urn:ietf:params:scim:api:")
 TYPES = {"string", "boolean", "decimal", "integer", "dateTime", "reference", "binary", "complex"}
 CHOICES = {
     "type": TYPES,
@@ -410,3 +412,33 @@ def test_meta_tells_times_place_and_version(client: Client) -> None:
     assert answer.headers.get("Content-Location", meta["location"]) == meta["location"]
     assert answer.headers["ETag"] == meta["version"]
     assert re.fullmatch(r'W/"[^"]+"', meta["version"])
+
+
+# The server's own
+
+
+def test_the_servers_own_schemas_are_in_no_namespace_of_the_rfcs(client: Client) -> None:
+    """[7643-10.3.1-01]: core schemas and API messages need an RFC; others of urn:ietf:params:scim need not."""
+    published = {document["id"] for document in client.get("/Schemas").json["Resources"]}
+    own = {urn for urn in published | {SEATS_ERROR_URN} if "workspace" in urn}
+    assert own == {WORKSPACE_URN, SEATS_ERROR_URN}
+    assert not any(urn.startswith(reserved) for urn in own for reserved in RESERVED)
+    standard = {urn for urn in published - own if not urn.startswith("urn:ietf:params:scim:schemas:core:2.0:")}
+    assert standard == {ENTERPRISE_URN}
+
+
+@pytest.mark.parametrize("password", ["", "7 chars", "cafe\N{COMBINING ACUTE ACCENT}345", "with\ttabulator"])
+def test_a_password_that_the_policy_does_not_have_is_refused(world: World, password: str) -> None:
+    """[7643-4.1.1-09]: judged as it is kept, after preparation."""
+    client = world.client(preset="strict")
+    user = client.user("ann@x.test", password="long enough")
+    path, body = f"/Users/{user['id']}", {"schemas": [USER_URN], "userName": "ann@x.test", "password": password}
+    for answer in (
+        client.post("/Users", {**body, "userName": "bob@x.test"}),
+        client.put(path, body),
+        client.patch(path, {"op": "replace", "path": "password", "value": password}),
+    ):
+        assert (answer.status, answer.scim_type) == (400, "invalidValue")
+        assert answer.json["detail"].startswith("password must")
+    assert client.get(path).json == user
+    assert client.put(path, {**body, "password": "8 chars!"}).status == 200

@@ -60,14 +60,14 @@ class Pool:
 
 
 @cache
-def population(app: Flask, seed: int) -> Population:
+def population(app: Flask, seed: int) -> list[Population]:
     """Populations are made once and never changed."""
     return populate(app, seed)
 
 
 @cache
-def pool(app: Flask, seed: int, kind: str) -> Pool:
-    people = population(app, seed)
+def pool(app: Flask, seed: int, kind: str, view: int) -> Pool:
+    people = population(app, seed)[view]
     names = targets(people.types[kind])
     fields = [field_of(name, people.forms[kind]) for name in names]
     scalars = [name for name in names if name.leaf.type != "complex"]
@@ -165,7 +165,8 @@ class Case:
 
 @st.composite
 def cases(draw: st.DrawFn, app: Flask, seeds: int) -> Case:
-    drawn = pool(app, draw(st.integers(0, seeds - 1)), draw(st.sampled_from(["User", "User", "User", "Group"])))
+    kind, view = draw(st.sampled_from(["User", "User", "User", "Group"])), draw(st.integers(0, 2))
+    drawn = pool(app, draw(st.integers(0, seeds - 1)), kind, view)
     most = len(drawn.forms) + 1
     query = Query(
         filter=draw_term(draw, lambda: draw_leaf(draw, drawn.fields), draw(st.integers(0, 3))),
@@ -219,6 +220,22 @@ def walked(case: Case) -> list[str]:
 @given(st.data())
 def test_search_is_the_evaluator(app: Flask, data: st.DataObject) -> None:
     check(data.draw(cases(app, 1)))
+
+
+@st.composite
+def named_cases(draw: st.DrawFn, app: Flask) -> Case:
+    """Searches by what a connection calls resources, which others don't see."""
+    drawn = draw(cases(app, 1))
+    named = next(each for each in drawn.pool.fields if str(each.target) == "externalId")
+    term = draw_term(draw, lambda: draw_comparison(draw, named), draw(st.integers(0, 2)))
+    sort_by = named.target if draw(st.booleans()) else drawn.query.sort_by
+    return replace(drawn, query=replace(drawn.query, filter=term, sort_by=sort_by))
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_external_ids_are_searched_as_the_evaluator_does(app: Flask, data: st.DataObject) -> None:
+    check(data.draw(named_cases(app)))
 
 
 @pytest.mark.laws

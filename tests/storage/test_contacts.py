@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select
 
+from scim_server.directory import access
 from scim_server.directory.contacts import searchable
 from scim_server.domain.contact import Contact, Status
 from scim_server.domain.invitation import Invitation, InvitationState
@@ -63,7 +64,6 @@ CONTACTS = st.builds(
     invitation=st.none() | INVITATIONS,
     account_linked=st.booleans(),
     external_id=st.none() | TEXT,
-    connection_id=st.none(),
     profile=PROFILES,
     password=st.none() | TEXT,
     created=MOMENTS,
@@ -72,14 +72,22 @@ CONTACTS = st.builds(
 )
 
 
-def save(db: Connection, world: World, contact: Contact, previous: Contact | None = None) -> None:
+@pytest.fixture
+def by(world: World) -> str:
+    """The id of a connection."""
+    return access.create_connection(world.directory, world.name, "by").id
+
+
+def save(
+    db: Connection, world: World, contact: Contact, previous: Contact | None = None, by: str | None = None
+) -> None:
     form = comparable(USER, to_user(contact, (), "https://x.test"))
-    contacts.save(db, world.workspace_id, contact, previous, searchable(form))
+    contacts.save(db, world.workspace_id, by, contact, previous, searchable(form))
 
 
-def load(world: World, contact_id: str) -> Contact:
+def load(world: World, contact_id: str, by: str | None = None) -> Contact:
     with reading(world.directory.engine) as db:
-        contact = contacts.load(db, world.workspace_id, contact_id)
+        contact = contacts.load(db, world.workspace_id, contact_id, by)
     assert contact is not None
     return contact
 
@@ -100,21 +108,23 @@ def addresses(db: Connection, contact_id: str) -> list[str]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(CONTACTS)
-def test_what_is_saved_is_loaded(world: World, contact: Contact) -> None:
+def test_what_is_saved_is_loaded(world: World, by: str, contact: Contact) -> None:
     with undone(world) as db:
-        save(db, world, contact)
-        assert contacts.load(db, world.workspace_id, contact.id) == contact
-        assert contacts.load_to_change(db, world.workspace_id, contact.id) == contact
+        save(db, world, contact, by=by)
+        assert contacts.load(db, world.workspace_id, contact.id, by) == contact
+        assert contacts.load_to_change(db, world.workspace_id, contact.id, by) == contact
+        for other in ("other", None):
+            assert contacts.load(db, world.workspace_id, contact.id, other) == replace(contact, external_id=None)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(CONTACTS, CONTACTS)
-def test_what_is_changed_is_loaded(world: World, before: Contact, after: Contact) -> None:
+def test_what_is_changed_is_loaded(world: World, by: str, before: Contact, after: Contact) -> None:
     after = replace(after, id=before.id)
     with undone(world) as db:
-        save(db, world, before)
-        save(db, world, after, before)
-        assert contacts.load(db, world.workspace_id, after.id) == after
+        save(db, world, before, by=by)
+        save(db, world, after, before, by)
+        assert contacts.load(db, world.workspace_id, after.id, by) == after
         kept = [each["value"] for each in after.profile.get("emails", ())]
         assert len(addresses(db, after.id)) == len(kept)
 
@@ -130,8 +140,8 @@ def test_a_seat_is_loaded_with_its_holder(world: World) -> None:
 
 def test_nobody_is_loaded_from_another_workspace(world: World) -> None:
     with transaction(world.directory.engine, "write") as db:
-        assert contacts.load(db, "elsewhere", world.owner_id) is None
-        assert contacts.load_to_change(db, "elsewhere", world.owner_id) is None
+        assert contacts.load(db, "elsewhere", world.owner_id, None) is None
+        assert contacts.load_to_change(db, "elsewhere", world.owner_id, None) is None
         assert contacts.owner_of(db, "elsewhere") is None
         assert contacts.existing(db, "elsewhere", [world.owner_id]) == set()
     assert contacts.read(world.directory.engine, "elsewhere", world.owner_id) is None
@@ -159,9 +169,9 @@ def test_a_name_that_is_taken_meanwhile_is_a_lost_race(world: World, client: Cli
 def test_a_user_name_is_found_in_any_case(world: World, client: Client) -> None:
     contact = load(world, client.user("Ann@X.test")["id"])
     with transaction(world.directory.engine, "write") as db:
-        assert contacts.load_by_user_name(db, world.workspace_id, "ann@x.test") == contact
-        assert contacts.load_by_user_name(db, world.workspace_id, "Ann@X.test") is None
-        assert contacts.load_by_user_name(db, "elsewhere", "ann@x.test") is None
+        assert contacts.load_by_user_name(db, world.workspace_id, "ann@x.test", None) == contact
+        assert contacts.load_by_user_name(db, world.workspace_id, "Ann@X.test", None) is None
+        assert contacts.load_by_user_name(db, "elsewhere", "ann@x.test", None) is None
 
 
 @pytest.mark.parametrize(
@@ -189,7 +199,7 @@ def test_who_is_erased_leaves_every_group(world: World, client: Client) -> None:
     contact = load(world, bea)
     writing(world.directory.engine, lambda db: contacts.erase(db, world.workspace_id, contact, NOW))
     with reading(world.directory.engine) as db:
-        after, untouched = (groups.load(db, world.workspace_id, each) for each in (group, other))
+        after, untouched = (groups.load(db, world.workspace_id, each, None) for each in (group, other))
         assert after is not None
         assert untouched is not None
         assert (after.version, after.modified, untouched.version) == (2, NOW, 1)

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, Engine, event, func, insert, select, text
 
+from scim_server.directory import access
 from scim_server.directory import groups as directory_groups
 from scim_server.directory.contacts import Call, searchable
 from scim_server.domain.actor import system
@@ -56,14 +57,14 @@ def labels(world: World, group_id: str) -> list[str]:
         return [member.label for member in groups.members_of(db, world.workspace_id, [group_id])[group_id]]
 
 
-def save(db: Connection, world: World, group: Group, previous: Group | None = None) -> None:
+def save(db: Connection, world: World, group: Group, previous: Group | None = None, by: str | None = None) -> None:
     form = comparable(GROUP, to_group(group, None, BASE))
-    groups.save(db, world.workspace_id, group, previous, searchable(form))
+    groups.save(db, world.workspace_id, by, group, previous, searchable(form))
 
 
 def load(world: World, group_id: str) -> Group:
     with reading(world.directory.engine) as db:
-        group = groups.load(db, world.workspace_id, group_id)
+        group = groups.load(db, world.workspace_id, group_id, None)
     assert group is not None
     return group
 
@@ -73,14 +74,17 @@ def test_what_is_saved_is_loaded(world: World) -> None:
         id="g", display_name="Straße", external_id="X", profile={"a": 1}, created=NOW, modified=NOW, version=3
     )
     changed = replace(group, display_name="STRASSE", external_id=None, profile={}, version=2)
+    by = access.create_connection(world.directory, world.name, "by").id
     with transaction(world.directory.engine, "write") as db:
-        save(db, world, group)
-        assert groups.load(db, world.workspace_id, "g") == group
-        assert groups.load_by_name(db, world.workspace_id, "straße") == group
-        assert groups.load(db, "elsewhere", "g") is None
-        save(db, world, changed, group)
-        assert groups.load_to_change(db, world.workspace_id, "g") == changed
-        assert groups.load_by_name(db, world.workspace_id, "straße") is None
+        save(db, world, group, by=by)
+        assert groups.load(db, world.workspace_id, "g", by) == group
+        for other in ("other", None):
+            assert groups.load(db, world.workspace_id, "g", other) == replace(group, external_id=None)
+        assert groups.id_of_name(db, world.workspace_id, "straße") == "g"
+        assert groups.load(db, "elsewhere", "g", by) is None
+        save(db, world, changed, group, by)
+        assert groups.load_to_change(db, world.workspace_id, "g", by) == changed
+        assert groups.id_of_name(db, world.workspace_id, "straße") is None
 
 
 def test_a_writer_that_is_behind_has_lost(world: World, group: str) -> None:
@@ -225,7 +229,7 @@ def test_two_changes_at_once_close_no_circle(world: World, client: Client) -> No
     add_outer = {"op": "add", "path": "members", "value": [{"value": outer}]}
     with ThreadPoolExecutor(1) as thread:
         with transaction(world.directory.engine, "write") as db:
-            groups.load_to_change(db, world.workspace_id, outer)
+            groups.load_to_change(db, world.workspace_id, outer, None)
             assert groups.ancestors_of(db, world.workspace_id, outer) == {outer}
             groups.add_members(db, world.workspace_id, outer, {middle: "Group"})
             waiting = thread.submit(client.patch, f"/Groups/{inner}", add_outer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from flask import Flask
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.dialects import postgresql
 
+from scim_server.directory import access
 from scim_server.directory.contacts import searchable
 from scim_server.domain.contact import Contact, Status
 from scim_server.domain.group import Group
@@ -74,12 +76,12 @@ def group_of(team: dict[str, Any]) -> Group:
     )
 
 
-def fill(db: Connection, workspace_id: str) -> None:
+def fill(db: Connection, workspace_id: str, by: str) -> None:
     """The corpus's people as rows, with the document that it gives them and not one that we derive."""
     for person in PEOPLE["User"]:
-        contacts.save(db, workspace_id, contact_of(person), None, searchable(comparable(USER, person)))
+        contacts.save(db, workspace_id, by, contact_of(person), None, searchable(comparable(USER, person)))
     for team in PEOPLE["Group"]:
-        groups.save(db, workspace_id, group_of(team), None, searchable(comparable(GROUP, team)))
+        groups.save(db, workspace_id, by, group_of(team), None, searchable(comparable(GROUP, team)))
     for team in PEOPLE["Group"]:
         kinds = {each["value"]: each["type"] for each in team["members"]}
         if kinds:
@@ -88,25 +90,33 @@ def fill(db: Connection, workspace_id: str) -> None:
     db.execute(insert(tables.seats), {**seat, "since": NOW, "over": False})
 
 
+@dataclass(frozen=True)
+class People:
+    """A workspace with the corpus's people, beside its owner, and the connection that named them."""
+
+    world: World
+    by: str
+
+
 @pytest.fixture(scope="module")
-def people(app: Flask) -> World:
-    """A workspace with the corpus's people, beside its owner."""
+def people(app: Flask) -> People:
     world = new_world(app)
-    writing(world.directory.engine, lambda db: fill(db, world.workspace_id))
-    return world
+    by = access.create_connection(world.directory, world.name, "by").id
+    writing(world.directory.engine, lambda db: fill(db, world.workspace_id, by))
+    return People(world, by)
 
 
-def found(world: World, kind: str, filter: str, **options: Any) -> list[str]:
+def found(people: People, kind: str, filter: str, **options: Any) -> list[str]:
     term = parse_filter(TYPES[kind], filter, **options)
-    table = TABLES[kind]
+    world, table = people.world, TABLES[kind]
     with reading(world.directory.engine) as db:
-        condition = compile_filter(db, world.workspace_id, BASE, kind, term)
+        condition = compile_filter(db, world.workspace_id, BASE, kind, term, people.by)
         query = select(table.c.id).where(table.c.workspace_id == world.workspace_id, condition).order_by(table.c.id)
         return [each for each in db.scalars(query) if each != world.owner_id]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
-def test_corpus(people: World, case: dict[str, Any]) -> None:
+def test_corpus(people: People, case: dict[str, Any]) -> None:
     tolerance = frozenset(case.get("tolerance", FILTER_TOLERANCES))
     _, expected = DERIVED.get(case["id"], ("", case["matches"]))
     assert found(people, case.get("type", "User"), case["filter"], tolerance=tolerance) == expected
@@ -123,17 +133,19 @@ def test_exceptions_are_cases() -> None:
         ("User", 'groups[value eq "{}"]'),
         ("User", 'emails.value eq "{}"'),
         ("User", 'emails.display co "{}"'),
+        ("User", 'externalId eq "{}"'),
+        ("User", 'externalId co "{}"'),
         ("Group", 'members.display co "{}"'),
         ("Group", 'members.value eq "{}"'),
     ],
 )
-def test_a_filter_as_rich_as_may_be(people: World, kind: str, one: str) -> None:
+def test_a_filter_as_rich_as_may_be(people: People, kind: str, one: str) -> None:
     """PostgreSQL would look for the best order of so many joins for minutes."""
     text = " and ".join(one.format(f"none{number}") for number in range(190))
     assert found(people, kind, text, limits=Limits(length=100_000)) == []
 
 
-def test_brackets_as_deep_as_may_be(people: World) -> None:
+def test_brackets_as_deep_as_may_be(people: People) -> None:
     deep = Limits().depth - 1
     assert found(people, "User", "not (" * deep + "title pr" + ")" * deep) == ["u2", "u3", "u4"]
 
@@ -143,34 +155,34 @@ def test_brackets_as_deep_as_may_be(people: World) -> None:
     [
         'meta.resourceType gt "a"', 'meta.version gt "W"', 'meta.location gt "a"', 'groups.type gt "a"',
         'groups.$ref gt "a"', f'{WORKSPACE_URN}:seat.state gt "a"', f'{ENTERPRISE_URN}:manager.$ref gt "a"',
-        'title gt "a"', 'schemas gt "a"',
+        'title gt "a"', 'schemas gt "a"', 'externalId gt "a"',
     ],
 )  # fmt: skip
 def test_postgres_compares_by_code_point_whatever_its_locale(filter: str) -> None:
     class Postgres:
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
-    condition = compile_filter(Postgres, "w", BASE, "User", parse_filter(USER, filter))  # type: ignore[arg-type]
+    condition = compile_filter(Postgres, "w", BASE, "User", parse_filter(USER, filter), "c")  # type: ignore[arg-type]
     assert 'COLLATE "C") > ' in str(condition.compile(dialect=Postgres.dialect))
 
 
 @pytest.mark.parametrize("name", ["groups.value", "groups.display", "name", "emails", ENTERPRISE_URN])
-def test_what_users_are_not_sorted_by(people: World, name: str) -> None:
+def test_what_users_are_not_sorted_by(people: People, name: str) -> None:
     target = USER.resolve(name)
     assert target is not None
-    with reading(people.directory.engine) as db, pytest.raises(ScimError) as refusal:
-        sort_expression(db, BASE, "User", target)
+    with reading(people.world.directory.engine) as db, pytest.raises(ScimError) as refusal:
+        sort_expression(db, BASE, "User", target, people.by)
     assert refusal.value.kind == "invalidValue"
 
 
-def test_brackets_are_not_nested(people: World) -> None:
+def test_brackets_are_not_nested(people: People) -> None:
     path = parse_filter(GROUP, 'members[type eq "user"]')
     extension = Compare(Target(ENTERPRISE_URN, None), "eq", "x")
     assert isinstance(path, ValuePath)
-    with reading(people.directory.engine) as db:
+    with reading(people.world.directory.engine) as db:
         for term in (ValuePath(path.target, path), extension):
             with pytest.raises(ScimError) as refusal:
-                compile_filter(db, people.workspace_id, BASE, "Group", term)
+                compile_filter(db, people.world.workspace_id, BASE, "Group", term, people.by)
             assert refusal.value.kind == "invalidFilter"
         with pytest.raises(ScimError):
             member_condition(db, BASE, path)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, MetaData, insert, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from scim_server.storage.db import open_engine, reading, transaction
 from scim_server.storage.tables import metadata
-from scim_server.storage.upgrade import NewerDatabase, upgrade
+from scim_server.storage.upgrade import NewerDatabase, StrayRows, config_for, upgrade
 from tests.conftest import DATABASES
 
 
@@ -80,12 +84,142 @@ def test_a_failed_upgrade_leaves_nothing(engine: Engine) -> None:
         assert inspect(db).get_table_names() == ["members"]
 
 
+def test_external_ids_go_to_the_connections_that_set_them(engine: Engine) -> None:
+    before = filled(engine)
+    assert upgrade(engine) is True
+    after = rows_of(engine)
+    assert after["contact_external_ids"] == [("w", "ann", "c", "A\u030a", "Å"), ("w", "bea", "d", "A\u030a", "Å")]
+    assert after["group_external_ids"] == [("w", "crew", "c", "G", "G")]
+    assert after["contacts"] == ["ann", "bea", "cem", "dia"]
+    for name in ("contact_emails", "members", "seats", "tokens"):
+        assert before[name] == after[name] != [], name
+    with reading(engine) as db:
+        for table in ("contacts", "groups"):
+            assert {"external_id", "external_id_key", "connection_id"}.isdisjoint(
+                column["name"] for column in inspect(db).get_columns(table)
+            )
+            stored = db.scalars(text(f"SELECT CAST(search AS TEXT) FROM {table}")).all()
+            assert [each.replace(" ", "") for each in stored] == ['{"a":"x"}'] * len(stored)
+
+
+def test_what_guards_the_tables_outlives_an_upgrade(engine: Engine) -> None:
+    filled(engine)
+    upgrade(engine)
+    refused = (
+        "UPDATE contacts SET status = 'gone' WHERE id = 'ann'",
+        "UPDATE contacts SET role = 'owner'",
+        "UPDATE contacts SET role = 'owner', status = 'inactive' WHERE id = 'ann'",
+        "UPDATE contacts SET user_name_key = 'bea' WHERE id = 'ann'",
+        "UPDATE contacts SET licence = 'none' WHERE id = 'ann'",
+        "UPDATE groups SET display_name_key = 'club' WHERE id = 'crew'",
+        "UPDATE contact_external_ids SET connection_id = 'none'",
+        "UPDATE contact_external_ids SET holder_id = 'none'",
+        "DELETE FROM contacts WHERE id = 'ann'",  # holds a seat
+    )
+    for statement in refused:
+        with pytest.raises(IntegrityError), transaction(engine, "write") as db:
+            db.execute(text(statement))
+    with transaction(engine, "write") as db:
+        db.execute(text("DELETE FROM seats"))
+        db.execute(text("DELETE FROM contacts WHERE id = 'ann'"))
+        db.execute(text("DELETE FROM groups WHERE id = 'crew'"))
+    after = rows_of(engine)
+    assert [row[1] for row in after["contact_external_ids"]] == ["bea"]
+    for name in ("group_external_ids", "contact_emails", "members", "tokens"):
+        assert after[name] == [], f"{name} go with what they belong to"
+
+
+def test_rows_that_an_upgrade_would_strand_are_reported(new_database: Callable[[str], str]) -> None:
+    engine = open_engine(new_database("sqlite"))
+    filled(engine)
+    pooled = engine.raw_connection()
+    driver: Any = pooled.driver_connection
+    driver.execute("PRAGMA foreign_keys=OFF")
+    driver.execute("UPDATE contact_emails SET contact_id = 'nobody'")
+    driver.execute("PRAGMA foreign_keys=ON")
+    pooled.close()
+    with pytest.raises(StrayRows, match="contact_emails"):
+        upgrade(engine)
+    with reading(engine) as db:
+        assert db.scalar(text("SELECT version_num FROM alembic_version")) == "0001"
+        assert db.scalar(text("PRAGMA foreign_keys")) == 1
+    engine.dispose()
+
+
+ROWS: Final[dict[str, list[dict[str, Any]]]] = {
+    "workspaces": [{"name": "w", "name_key": "w"}],
+    "licence_types": [{"name": "member", "counted": True, "policy": "block"}],
+    "connections": [{"id": each, "name": each, "name_key": each, "preset": "okta", "settings": "{}"} for each in "cd"],
+    "contacts": [
+        {"id": "ann", "external_id": "A\u030a", "external_id_key": "Å", "connection_id": "c"},
+        {"id": "bea", "external_id": "A\u030a", "external_id_key": "Å", "connection_id": "d"},
+        {"id": "cem", "external_id": "A", "external_id_key": "A", "connection_id": None},
+        {"id": "dia", "external_id": None, "external_id_key": None, "connection_id": "c"},
+    ],
+    "groups": [
+        {"id": "crew", "external_id": "G", "external_id_key": "G", "connection_id": "c"},
+        {"id": "club", "external_id": None, "external_id_key": None, "connection_id": "c"},
+    ],
+    "contact_emails": [{"contact_id": "ann", "place": 0, "value_key": "ann@x.test"}],
+    "members": [
+        {"group_id": "crew", "member_id": "ann", "contact_id": "ann", "child_id": None},
+        {"group_id": "crew", "member_id": "club", "contact_id": None, "child_id": "club"},
+    ],
+    "seats": [{"id": "s", "licence": "member", "holder_id": "ann", "state": "assigned", "over": False}],
+    "tokens": [{"id": "t", "connection_id": "c", "contact_id": "ann", "hash": "h", "hint": "t", "scopes": "scim"}],
+}
+EVERY: Final[dict[str, dict[str, Any]]] = {
+    "contacts": {
+        "status": "active", "archived": False, "role": "team", "licence": "member", "account_linked": True,
+        "version": 1, "profile": "{}",
+    },
+    "groups": {"version": 1, "profile": "{}"},
+}  # fmt: skip
+
+
+def filled(engine: Engine) -> dict[str, list[Any]]:
+    """Upgrade to the first version and no further, and fill its tables."""
+    with transaction(engine, "write") as db:
+        command.upgrade(config_for(db), "0001")
+        tables = MetaData()
+        tables.reflect(db)
+        for name, rows in ROWS.items():
+            table = tables.tables[name]
+            for row in rows:
+                values = {"workspace_id": "w", "created": "2026", "modified": "2026", **EVERY.get(name, {}), **row}
+                if name == "contacts":
+                    values |= {"user_name": row["id"], "user_name_key": row["id"], "label": row["id"]}
+                if name == "groups":
+                    values |= {"display_name": row["id"], "display_name_key": row["id"]}
+                if "search" in table.c:
+                    form = (
+                        {"a": "x"} if row["external_id"] is None else {"a": "x", "externalId": row["external_id_key"]}
+                    )
+                    values["search"] = form if db.dialect.name == "postgresql" else json.dumps(form)
+                db.execute(insert(table), {key: value for key, value in values.items() if key in table.c})
+    return rows_of(engine)
+
+
+def rows_of(engine: Engine) -> dict[str, list[Any]]:
+    """What is in the tables, in order; of contacts the ids."""
+    found: dict[str, list[Any]] = {}
+    with reading(engine) as db:
+        for name in inspect(db).get_table_names():
+            if name == "contacts":
+                found[name] = list(db.scalars(text("SELECT id FROM contacts ORDER BY id")))
+            elif name in (*ROWS, "contact_external_ids", "group_external_ids"):
+                found[name] = sorted(tuple(row) for row in db.execute(text(f"SELECT * FROM {name} ORDER BY 2")))
+    return found
+
+
 def test_sqlite_plans_for_many_rows(new_database: Callable[[str], str]) -> None:
     engine = open_engine(new_database("sqlite"))
     upgrade(engine)
     with reading(engine) as db:
         sizes = {row.idx: row.stat for row in db.execute(text("SELECT idx, stat FROM sqlite_stat1"))}
-    assert sizes["ix_contacts_external_id_key"] == "100000 100000 10"
+    assert sizes["ix_contacts_department_key"] == "100000 100000 10"
+    assert sizes["ix_contact_external_ids_value_key"] == "100000 100000 100000 10 10"
+    assert sizes["sqlite_autoindex_contact_external_ids_1"] == "100000 100000 10 1"
     assert sizes["sqlite_autoindex_contacts_1"] == "100000 100000 1"
     assert sizes["uq_contacts_owner"] == "100000 1"
     engine.dispose()
