@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import secrets
@@ -9,15 +10,18 @@ import socket
 from typing import Any, Final
 
 import click
+from flask import Flask
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
+from scim_server.app import create_app
 from scim_server.cli import database_option, main, opened
 from scim_server.directory import Directory, access
 from scim_server.http.scim import PREFIX
 from scim_server.settings import Settings
 
+YOUNG: Final = (20_000, 50, 100)  # a request makes some hundreds of objects, and all of them go with it
 FIRST_WORKSPACE: Final = "Workspace"
 FIRST_OWNER: Final = "owner@example.com"
 FIRST_CONNECTION: Final = "default"
@@ -60,7 +64,7 @@ def serve(host: str, port: int, workers: int) -> None:
         click.echo("A new token, with the names of your workspace and connection (see: scim-server connection list):")
     click.echo(f"  scim-server token create --workspace {FIRST_WORKSPACE} --connection {FIRST_CONNECTION}")
     server = Server(
-        "scim_server.app:create_app",
+        "scim_server.cli.serve:worker",
         factory=True,
         interface=Interfaces.WSGI,
         address=address,
@@ -78,6 +82,18 @@ def serve(host: str, port: int, workers: int) -> None:
     with directory.engine.connect():
         pass
     directory.engine.dispose()
+
+
+def worker() -> Flask:
+    """The application in one worker process.
+
+    What is there once it stands stays till the end: the collector needn't look at it again and again.
+    """
+    app = create_app()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*YOUNG)
+    return app
 
 
 def _free_address(host: str, port: int) -> str:

@@ -29,7 +29,18 @@ _BEGIN: Final = {
 # PostgreSQL: serialization failure, deadlock; shutdown, crash, not up yet, too many connections
 _AGAIN: Final = frozenset(("40001", "40P01", "57P01", "57P02", "57P03", "53300"))
 _NO_DATABASE: Final = "The database must be sqlite:///path/to/file.db or postgresql+psycopg://user:password@host/name."
-_SQLITE_LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+# What an operator mends and no client can: a full disk, a file or a database that can't be written, read or opened now
+_LATER: Final = frozenset(("53100", "25006"))
+_SQLITE_LATER: Final = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,  # after BUSY_SECONDS
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+    )
+)
 
 
 class Fate(Enum):
@@ -164,9 +175,9 @@ def fate_of(error: Exception) -> Fate:
     if isinstance(error, PoolExhausted):  # it has waited long enough
         return Fate.LATER
     fault = getattr(error, "orig", None) or error
-    if getattr(fault, "sqlite_errorcode", -1) & 0xFF in _SQLITE_LOCKED:
-        return Fate.LATER  # after BUSY_SECONDS
     state = getattr(fault, "sqlstate", "")
+    if getattr(fault, "sqlite_errorcode", -1) & 0xFF in _SQLITE_LATER or state in _LATER:
+        return Fate.LATER
     again = state in _AGAIN or (state is None and _is_operational(fault)) or _is_lost(error)
     return Fate.AGAIN if again else Fate.FAULT
 
