@@ -29,7 +29,7 @@ from scim_server.storage.db import open_engine
 def open_directory(settings: Settings) -> Directory:
     """The directory on the database that the settings name, with the real clock and real ids."""
     types = extended(CORE, _schema_documents(Path(settings.schemas_folder))) if settings.schemas_folder else CORE
-    engine = open_engine(settings.database_url, pool_size=settings.threads)
+    engine = open_engine(settings.database_url, pool_size=2 * settings.threads)
     return Directory(engine=engine, now=lambda: datetime.now(UTC), new_id=lambda: str(uuid7()), types=types)
 
 
@@ -57,7 +57,7 @@ def configure_logs(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whatever that is by then
         cache_logger_on_first_use=False,
     )
 

@@ -174,7 +174,7 @@ def serving(database_url: str, *, workers: int = 1, environment: Mapping[str, st
         reader.start()
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until_ready(process, url, lines)
+        wait_until_ready(process, url, lines, workers=workers)
         token = next((line.split(": ", 1)[1].strip() for line in lines if line.startswith("Bearer token: ")), None)
         yield Served(process, url, token, database_url)
     finally:
@@ -185,16 +185,19 @@ def serving(database_url: str, *, workers: int = 1, environment: Mapping[str, st
             pipe.close()
 
 
-def wait_until_ready(process: subprocess.Popen[str], url: str, lines: list[str]) -> None:
+def wait_until_ready(process: subprocess.Popen[str], url: str, lines: list[str], *, workers: int = 0) -> None:
+    """Until the server answers, and so many workers have said that they are there: one that isn't misses signals."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError("the server stopped: " + "".join(lines))
         try:
-            if httpx.get(f"{url}/healthz", timeout=5).status_code == 200:
+            started = sum("Started worker" in line for line in lines)
+            if httpx.get(f"{url}/healthz", timeout=5).status_code == 200 and started >= workers:
                 return
         except httpx.TransportError:
-            threading.Event().wait(0.05)
+            pass
+        threading.Event().wait(0.05)
     raise RuntimeError("the server didn't become ready: " + "".join(lines))
 
 

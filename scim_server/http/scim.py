@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from flask import Flask, request
+from flask import Request as FlaskRequest
 from flask import Response as FlaskResponse
 from uuid_utils import uuid7
 from werkzeug.datastructures import Headers
@@ -60,7 +61,8 @@ def mount(app: Flask, endpoint: Endpoint) -> None:
 
     def answer(rest: str = "") -> FlaskResponse:
         request_id = str(uuid7())
-        return _sent(_answered(endpoint, authenticator, rest, request_id), **{"X-Request-Id": request_id})
+        response = _answered(endpoint, authenticator, _received(), rest, request_id)
+        return _sent(response, **{"X-Request-Id": request_id})
 
     app.view_functions["scim"] = answer
     # what Werkzeug itself finds wrong with a request, before any rule is looked for: a Host that it can't encode
@@ -70,11 +72,13 @@ def mount(app: Flask, endpoint: Endpoint) -> None:
         app.url_map.add(Rule(path, endpoint="scim"))
 
 
-def _answered(endpoint: Endpoint, authenticator: Authenticator, rest: str, request_id: str) -> Response:
+def _answered(
+    endpoint: Endpoint, authenticator: Authenticator, received: FlaskRequest, rest: str, request_id: str
+) -> Response:
     def work() -> Response:
         try:
-            call = _call(authenticator, request_id, _contact_asked_for(rest))
-            return _answer(endpoint, authenticator, call, _read_request(endpoint, rest), request_id)
+            call = _call(authenticator, received, request_id, _contact_asked_for(received.method, rest))
+            return _answer(endpoint, authenticator, call, _read_request(endpoint, received, rest), request_id)
         except RequestEntityTooLarge:
             detail = f"The request body is larger than the {endpoint.limits.body} bytes that the server accepts."
             return respond_error(ScimError("payloadTooLarge", detail, headers={"Connection": "close"}))
@@ -84,16 +88,23 @@ def _answered(endpoint: Endpoint, authenticator: Authenticator, rest: str, reque
     return answered(work, request_id)
 
 
-def _contact_asked_for(rest: str) -> str | None:
+def _received() -> FlaskRequest:
+    """The request itself: Flask's proxy would look it up anew for each of its attributes."""
+    proxy: Any = request
+    received: FlaskRequest = proxy._get_current_object()
+    return received
+
+
+def _contact_asked_for(method: str, rest: str) -> str | None:
     """The id in a plain GET of one User, which is read together with the token."""
     segments = rest.split("/")
-    plain = request.method == "GET" and len(segments) == 3 and segments[:2] == ["v2", "Users"]
+    plain = method == "GET" and len(segments) == 3 and segments[:2] == ["v2", "Users"]
     return segments[2] if plain and "\x00" not in rest else None
 
 
-def _call(authenticator: Authenticator, request_id: str, contact_id: str | None) -> Call:
+def _call(authenticator: Authenticator, received: FlaskRequest, request_id: str, contact_id: str | None) -> Call:
     """Who calls, and with what rights. Raises ScimError unauthorized."""
-    grant, whole = authenticator.grant(request, contact_id)
+    grant, whole = authenticator.grant(received, contact_id)
     connection = grant.connection
     role = None
     permissions = expand_scopes(grant.scopes)
@@ -123,7 +134,8 @@ def _answer(endpoint: Endpoint, authenticator: Authenticator, call: Call, asked:
         check_match(asked, etag(version))
 
     def again(other: Request) -> Response:
-        return _answer(endpoint, authenticator, _call(authenticator, request_id, None), other, request_id)
+        call = _call(authenticator, _received(), request_id, None)
+        return _answer(endpoint, authenticator, call, other, request_id)
 
     operation, name = match_route(asked)
     its_call = Call(
@@ -132,24 +144,24 @@ def _answer(endpoint: Endpoint, authenticator: Authenticator, call: Call, asked:
     return OPERATIONS[operation](Asked(endpoint, its_call, asked, name, again, request_id))
 
 
-def _read_request(endpoint: Endpoint, rest: str) -> Request:
+def _read_request(endpoint: Endpoint, received: FlaskRequest, rest: str) -> Request:
     query: dict[str, str] = {}
-    environ = request.environ
+    environ = received.environ
     if environ.get("QUERY_STRING"):
         try:
-            arguments = request.args
+            arguments = received.args
         except UnicodeDecodeError as error:  # raw bytes; what is percent-encoded never fails
             raise ScimError("badRequest", "The query is not in UTF-8.") from error
         for name, value in arguments.items(multi=True):
             query.setdefault(name.lower(), value)
     host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     return Request(
-        method=request.method,
+        method=received.method,
         base=(endpoint.base_url or _root(environ["wsgi.url_scheme"], host, environ.get("SCRIPT_NAME", ""))) + PREFIX,
         path=_below_version([segment for segment in rest.split("/") if segment]),
         query=query,
         headers={name: environ.get(variable, "") for name, variable in HEADERS.items()},
-        body=_read_body(endpoint.limits.body) if request.method in ("POST", "PUT", "PATCH") else b"",
+        body=_read_body(endpoint.limits.body) if received.method in ("POST", "PUT", "PATCH") else b"",
     )
 
 

@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, Select
+from psycopg import OperationalError
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus
+from sqlalchemy import Engine, PoolProxiedConnection, Select, event
 
 from scim_server.storage.db import Busy, Fate, fate_of
 
@@ -22,7 +27,26 @@ class _Compiled:
 
     text: str
     constants: Mapping[str, Any]
-    order: Sequence[str] | None
+    order: Sequence[str]
+
+
+# By engine, the connections that such reads have for themselves: to take one from the pool and give it back takes as
+# long as half a query. As many as ever read at the same time, each of them of the pool's own number.
+_IDLE: Final[WeakKeyDictionary[Engine, list[PoolProxiedConnection]]] = WeakKeyDictionary()
+
+
+def _idle(engine: Engine) -> list[PoolProxiedConnection]:
+    idle = _IDLE.get(engine)
+    if idle is None:
+        idle = _IDLE.setdefault(engine, [])
+        event.listen(engine, "engine_disposed", _close_idle)
+    return idle
+
+
+def _close_idle(engine: Engine) -> None:
+    idle = _IDLE.get(engine, [])
+    while idle:
+        idle.pop().invalidate()  # to give it back would be to keep it open
 
 
 class Prepared:
@@ -43,7 +67,7 @@ class Prepared:
         """
         compiled = self._compiled.get(engine.dialect.name) or self._compile(engine)
         named = {**compiled.constants, **parameters}
-        values = named if compiled.order is None else [named[name] for name in compiled.order]
+        values = [named[name] for name in compiled.order]
         try:
             return self._fetched(engine, compiled.text, values)
         except Exception as error:
@@ -58,16 +82,51 @@ class Prepared:
             raise Busy("the database can't be read now") from error
 
     def _compile(self, engine: Engine) -> _Compiled:
-        compiled = self._statement.compile(dialect=engine.dialect)
-        found = _Compiled(str(compiled), compiled.params, getattr(compiled, "positiontup", None))
+        style = "qmark" if engine.dialect.name == "sqlite" else "numeric_dollar"
+        dialect: Any = type(engine.dialect)
+        compiled: Any = self._statement.compile(dialect=dialect(paramstyle=style))
+        found = _Compiled(str(compiled), compiled.params, compiled.positiontup)
         self._compiled[engine.dialect.name] = found
         return found
 
     def _fetched(self, engine: Engine, text: str, values: Any) -> list[Any]:
-        pooled = engine.raw_connection()
+        idle = _idle(engine)
+        pooled = idle.pop() if idle else engine.raw_connection()
         try:
             # the driver is in autocommit mode (db): one statement needs no BEGIN and COMMIT, each a round trip
             driver: Any = pooled.driver_connection
-            return [self._row._make(row) for row in driver.execute(text, values).fetchall()]
-        finally:
+            if engine.dialect.name == "sqlite":
+                rows = driver.execute(text, values).fetchall()
+                found = [self._row._make(row) for row in rows]
+            else:
+                found = self._executed(driver, pooled.info, text, values)
+        except BaseException:
             pooled.close()
+            raise
+        idle.append(pooled)
+        return found
+
+    def _executed(self, driver: Any, known: dict[Any, Any], text: str, values: Sequence[Any]) -> list[Any]:
+        """The rows by libpq's own calls: psycopg's cursor takes as long as the database. `known` is the connection's.
+
+        Raises what psycopg would.
+        """
+        libpq = driver.pgconn
+        name = known.get(self)
+        if name is None:
+            name = f"prepared_{id(self)}".encode()
+            _check(libpq, libpq.prepare(name, text.encode()))
+            known[self] = name
+        result = libpq.exec_prepared(name, [None if value is None else str(value).encode() for value in values])
+        _check(libpq, result)
+        rows = Transformer(driver)
+        rows.set_pgresult(result)
+        return rows.load_rows(0, result.ntuples, self._row._make)
+
+
+def _check(libpq: Any, result: Any) -> None:
+    if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+        return
+    if libpq.status != ConnStatus.OK:
+        raise OperationalError("the connection was closed by the database")
+    raise error_from_result(result)
