@@ -7,10 +7,10 @@ import json
 import logging
 import secrets
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 import click
-from flask import Flask
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
@@ -84,7 +84,7 @@ def serve(host: str, port: int, workers: int) -> None:
     directory.engine.dispose()
 
 
-def worker() -> Flask:
+def worker() -> Callable[..., Any]:
     """The application in one worker process.
 
     What is there once it stands stays till the end: the collector needn't look at it again and again.

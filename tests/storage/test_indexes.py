@@ -166,8 +166,11 @@ def plans(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
     fetched = Prepared._fetched
 
     def explain_prepared(self: Prepared, engine: Engine, text: str, values: Any) -> list[Any]:
+        # a plan is asked for by the driver's cursor, which names parameters in its own way
+        named = {f"p{place}": value for place, value in enumerate(values, 1)}
+        driver_text = re.sub(r"\$(\d+)", r"%(p\1)s", text)
         with engine.connect() as db:
-            explain(db, None, text, values if isinstance(values, dict) else tuple(values), None, False)
+            explain(db, None, driver_text, tuple(values) if driver_text == text else named, None, False)
         return fetched(self, engine, text, values)
 
     event.listen(directory.engine, "before_cursor_execute", explain)
