@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from typing import Final, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "SCIM_SERVER_"
 
 
 class Settings(BaseSettings):
     """The server's options. Each is read from the environment variable SCIM_SERVER_ and its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="SCIM_SERVER_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     database_url: str = Field(
         default="sqlite:///scim-server.db", description="The database: sqlite:///… or postgresql+psycopg://…"
@@ -42,3 +46,11 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with https:// or http://")
         return value.rstrip("/")
+
+
+def misspelt(variables: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    """The names among `variables` that look like a setting's and are none, each with the setting it is closest to."""
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    for name in variables:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            yield name, next(iter(get_close_matches(name.upper(), known, n=1, cutoff=0.8)), None)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 
+from scim_server.app import open_directory
+from scim_server.cli import main
+from scim_server.scim.errors import KINDS
+from scim_server.scim.extensions import InvalidSchema
+from scim_server.scim.protocol import ROUTES
+from scim_server.scim.schema import USER, WORKSPACE_URN
 from scim_server.settings import Settings
 from tests.support import serving
 
@@ -49,3 +59,128 @@ def test_the_tour_in_the_readme_runs(kind: str, new_database: Callable[[str], st
     assert '"archived":true' in answers[2]
     assert len(answers) == 3, "DELETE answers with nothing"
     assert not done.stderr
+
+
+def rows(page: str) -> list[list[str]]:
+    """The cells of every table of a page."""
+    lines = (ROOT / "docs" / page).read_text().splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+
+
+def test_every_endpoint_is_documented() -> None:
+    told = {path.strip(): each[1] for each in rows("protocol.md") for path in each[0].replace("`", "").split(",")}
+    for route in ROUTES:
+        assert told[f"/{'/'.join(route.path)}"] == ", ".join(route.operations)
+
+
+def test_every_attribute_of_the_workspace_extension_is_documented() -> None:
+    told = [tuple(each[:3]) for each in rows("protocol.md")]
+    for attribute in USER.extensions[WORKSPACE_URN].values():
+        assert (f"`{attribute.name}`", attribute.type, attribute.mutability) in told
+        for sub in attribute.sub.values():
+            assert (f"`{attribute.name}.{sub.name}`", sub.type, sub.mutability) in told
+
+
+def test_every_error_is_documented_and_no_other() -> None:
+    raised = r'(?:ScimError\(\s*|ScimError = |syntax_error\(|kind: str = |")"?(\w+)"'
+    source = "".join(path.read_text() for path in (ROOT / "scim_server").rglob("*.py") if path.name != "errors.py")
+    used = {KINDS[name] for name in re.findall(raised, source) if name in KINDS}
+    told = {(each[0], each[1].strip("`")) for each in rows("protocol.md") if each[0].isdecimal()}
+    assert told == {(str(kind.status), kind.scim_type or "none") for kind in used}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "docs" / page).read_text(), re.S | re.M)
+
+
+def shell(script: str, folder: Path, **environment: str) -> str:
+    """What a script prints; `scim-server` in it is this one."""
+    program = folder / "scim-server"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scim_server.cli "$@"\n')
+    program.chmod(0o755)
+    variables = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), **environment}
+    command = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    """Every command of the help tree by its full name, groups aside."""
+    if not isinstance(command, click.Group):
+        yield name, command
+        return
+    for inner, each in command.commands.items():
+        yield from commands(each, f"{name} {inner}")
+
+
+def test_every_command_has_a_section_with_an_example_and_its_options() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text()
+    sections = dict(re.findall(r"^## (scim-server [\w -]+)\n(.*?)(?=^## |\Z)", text, re.S | re.M))
+    tree = dict(commands(main, "scim-server"))
+    assert set(sections) == set(tree)
+    for name, command in tree.items():
+        assert re.search(rf"^(?:ID=\$\(|\$ )?{name}\b", sections[name], re.M), name
+        for option in command.params:
+            names = [each for each in option.opts + option.secondary_opts if each.startswith("--")]
+            assert not names or any(each in text for each in names), (name, names)
+
+
+def test_the_examples_of_the_command_line_run(folder: Path) -> None:
+    printed = shell("\n".join(blocks("cli.md", "sh")), folder, SCIM_SERVER_DATABASE_URL="sqlite:///cli.db")
+    for expected in ("The database was brought up to date.", "ann@acme.example", "payroll", "delete: no", "revoked"):
+        assert expected in printed
+
+
+def test_the_example_of_a_custom_schema_runs(folder: Path, new_database: Callable[[str], str]) -> None:
+    (folder / "User").mkdir()
+    (folder / "User" / "staff.json").write_text(blocks("custom-schemas.md", "json")[0])
+    (script,) = blocks("custom-schemas.md", "sh")
+    with serving(new_database("sqlite"), environment={"SCIM_SERVER_SCHEMAS_FOLDER": str(folder)}) as server:
+        printed = shell(script, folder, TOKEN=server.token or "", BASE=f"{server.url}/scim/v2").splitlines()
+    expected = [line.removeprefix("# ") for line in script.splitlines() if line.startswith("# ")]
+    assert len(printed) == len(expected) > 5
+    for answer, part in zip(printed, expected, strict=True):
+        assert part in answer
+
+
+STRING = {"name": "a", "type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": None}, "URN"),
+        ({"name": ""}, "called"),
+        ({"attributes": {}}, "at least one"),
+        ({"attributes": [{**STRING, "type": "float"}]}, "type must be one of"),
+        ({"attributes": [{**STRING, "uniqueness": "server"}]}, "uniqueness"),
+        ({"attributes": [{**STRING, "mutability": "readOnly", "returned": "never"}]}, "ever see or set"),
+        ({"attributes": [{**STRING, "subAttributes": [STRING]}]}, "only a complex"),
+        *(
+            ({"attributes": [{"name": "c", "type": "complex", "subAttributes": [{**STRING, **part}]}]}, said)
+            for part, said in (
+                ({"multiValued": True}, "single value"),
+                ({"required": True}, "not required"),
+                ({"returned": "request"}, "as its attribute is"),
+                ({"returned": "never", "mutability": "writeOnly"}, "as its attribute is"),
+            )
+        ),
+    ],
+)
+def test_what_is_said_to_be_refused_is_refused(folder: Path, change: dict[str, Any], said: str) -> None:
+    document = {"id": "urn:example:x:1.0:User", "name": "X", "attributes": [STRING], **change}
+    (folder / "User").mkdir()
+    (folder / "User" / "x.json").write_text(json.dumps(document))
+    with pytest.raises(InvalidSchema, match=said):
+        open_directory(Settings(schemas_folder=str(folder)))
+
+
+@pytest.mark.parametrize(("name", "text"), [("Device/x.json", "{}"), ("User/x.json", "{"), ("User/x.json", "[]")])
+def test_a_folder_that_says_nothing_useful_is_refused(folder: Path, name: str, text: str) -> None:
+    with pytest.raises(InvalidSchema, match="no schema documents"):
+        open_directory(Settings(schemas_folder=str(folder)))
+    (folder / name).parent.mkdir()
+    (folder / name).write_text(text)
+    with pytest.raises(InvalidSchema):
+        open_directory(Settings(schemas_folder=str(folder)))

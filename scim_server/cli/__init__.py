@@ -21,7 +21,7 @@ from scim_server.directory import Directory
 from scim_server.domain.errors import Refused
 from scim_server.scim.errors import ScimError
 from scim_server.scim.extensions import InvalidSchema
-from scim_server.settings import Settings
+from scim_server.settings import PREFIX, Settings, misspelt
 from scim_server.storage.db import Busy
 from scim_server.storage.upgrade import NewerDatabase, StrayRows, upgrade
 
@@ -30,13 +30,16 @@ class Main(click.Group):
     """The edge of the process: refusals and failures become a sentence on standard error and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for name, nearest in misspelt(os.environ):
+            hint = f" Is {nearest} meant?" if nearest else ""
+            click.echo(f"Warning: there is no setting {name}; it is ignored.{hint}", err=True)
         try:
             return super().invoke(ctx)
         except (Refused, ScimError, Busy, NewerDatabase, StrayRows, InvalidSchema) as error:
             raise click.ClickException(str(error)) from error
         except ValidationError as error:
             first = error.errors()[0]
-            raise click.ClickException(f"SCIM_SERVER_{str(first['loc'][0]).upper()}: {first['msg']}.") from error
+            raise click.ClickException(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}.") from error
         except SQLAlchemyError as error:
             place = open_place(os.environ.get("SCIM_SERVER_DATABASE_URL", ""))
             raise click.ClickException(f"The database {place}can't be used: {_reason(error)}.") from error

@@ -17,7 +17,7 @@ from scim_server.scim.errors import ScimError
 from scim_server.scim.match import comparable
 from scim_server.scim.patch import Operation, apply, split
 from scim_server.scim.schema import GROUP, fold
-from scim_server.scim.values import read_value
+from scim_server.scim.values import check_immutable, read_value
 from scim_server.storage import groups, ledger
 from scim_server.storage.db import reading, writing
 from scim_server.storage.query import member_condition
@@ -65,6 +65,7 @@ def replace(
 
     def work(db: Db) -> dict[str, Any]:
         group = _to_change(db, call, group_id)
+        check_immutable(directory.types.group, to_group(group, None, call.base), resource)
         wanted = _with(group, call, resource)
         touched = _set_members(db, call, group, resource.get("members") or ())
         return _finish(directory, db, call, group, wanted, touched=touched, with_members=with_members)

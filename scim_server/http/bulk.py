@@ -19,6 +19,7 @@ from scim_server.scim.bulk import (
     references,
 )
 from scim_server.scim.errors import ScimError
+from scim_server.scim.patch import PATCH_URN
 from scim_server.scim.protocol import Request, Response, respond_error
 from scim_server.scim.references import Reference, resolved, without
 
@@ -111,7 +112,8 @@ def _close_circles(job: _Job, bulk: BulkRequest) -> None:
         operation, created = bulk.operations[step.place], job.results[step.place]
         path = tuple(created["location"].removeprefix(job.request.base).strip("/").split("/"))
         operations = resolved(closing_operations(operation.data, step.deferred), job.ids)
-        patch = Request("PATCH", job.request.base, path, {}, _HEADERS, orjson.dumps({"Operations": operations}))
+        body = {"schemas": [PATCH_URN], "Operations": operations}
+        patch = Request("PATCH", job.request.base, path, {}, _HEADERS, orjson.dumps(body))
         response = answered(lambda patch=patch: job.answer(patch), job.request_id)  # type: ignore[misc]
         if response.status < 300:
             created["version"] = response.headers["ETag"]

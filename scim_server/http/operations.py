@@ -16,7 +16,7 @@ from scim_server.scim.errors import ScimError
 from scim_server.scim.filter import Limits
 from scim_server.scim.paging import Position, fingerprint, seal, unseal
 from scim_server.scim.patch import read_operations
-from scim_server.scim.projection import project
+from scim_server.scim.projection import Projection, after_patch, after_put, project
 from scim_server.scim.protocol import (
     ListRequest,
     PageLimits,
@@ -34,7 +34,7 @@ from scim_server.scim.protocol import (
 from scim_server.scim.root import any_type, read_filters
 from scim_server.scim.schema import ResourceType, ResourceTypes
 from scim_server.scim.tolerance import EVERYTHING
-from scim_server.scim.values import read_resource
+from scim_server.scim.values import Resource, read_resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,13 @@ def _projected(resource_type: ResourceType, resource: Mapping[str, Any], asked: 
     return project(resource_type, resource, read_names(asked.request, resource_type, EVERYTHING))
 
 
+def _read_body(asked: Asked, resource_type: ResourceType) -> tuple[Resource, Projection]:
+    """The resource that a POST or PUT holds, and what its answer is to show."""
+    projection = read_names(asked.request, resource_type, asked.call.tolerance)
+    body = read_resource(resource_type, read_json(asked.request), asked.call.tolerance)
+    return body, after_put(projection, resource_type, body)
+
+
 # Users
 
 
@@ -206,8 +213,7 @@ def _users_list(asked: Asked) -> Response:
 
 
 def _user_create(asked: Asked) -> Response:
-    projection = read_names(asked.request, asked.user, asked.call.tolerance)
-    body = read_resource(asked.user, read_json(asked.request), asked.call.tolerance)
+    body, projection = _read_body(asked, asked.user)
     user = contacts.create(asked.directory, asked.call, body)
     return respond_resource(user, project(asked.user, user, projection), 201)
 
@@ -226,8 +232,7 @@ def _read_response(asked: Asked, resource: Mapping[str, Any], shown: Mapping[str
 
 
 def _user_replace(asked: Asked) -> Response:
-    projection = read_names(asked.request, asked.user, asked.call.tolerance)
-    body = read_resource(asked.user, read_json(asked.request), asked.call.tolerance)
+    body, projection = _read_body(asked, asked.user)
     user = contacts.replace(asked.directory, asked.call, asked.id, body)
     return respond_resource(user, project(asked.user, user, projection))
 
@@ -235,6 +240,7 @@ def _user_replace(asked: Asked) -> Response:
 def _user_patch(asked: Asked) -> Response:
     projection = read_names(asked.request, asked.user, asked.call.tolerance)
     operations = read_operations(asked.user, read_json(asked.request), asked.call.tolerance)
+    projection = after_patch(projection, asked.user, [each.path.target for each in operations])
     user = contacts.patch(asked.directory, asked.call, asked.id, operations)
     return respond_resource(user, project(asked.user, user, projection))
 
@@ -266,8 +272,7 @@ def _groups_list(asked: Asked) -> Response:
 
 
 def _group_create(asked: Asked) -> Response:
-    projection = read_names(asked.request, asked.group, asked.call.tolerance)
-    body = read_resource(asked.group, read_json(asked.request), asked.call.tolerance)
+    body, projection = _read_body(asked, asked.group)
     group = groups.create(asked.directory, asked.call, body, with_members=not projection.omits("members"))
     return respond_resource(group, project(asked.group, group, projection), 201)
 
@@ -279,8 +284,7 @@ def _group_read(asked: Asked) -> Response:
 
 
 def _group_replace(asked: Asked) -> Response:
-    projection = read_names(asked.request, asked.group, asked.call.tolerance)
-    body = read_resource(asked.group, read_json(asked.request), asked.call.tolerance)
+    body, projection = _read_body(asked, asked.group)
     with_members = not projection.omits("members")
     group = groups.replace(asked.directory, asked.call, asked.id, body, with_members=with_members)
     return respond_resource(group, project(asked.group, group, projection))

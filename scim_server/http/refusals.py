@@ -16,14 +16,15 @@ log = structlog.get_logger(__name__)
 
 
 def answered(work: Callable[[], Response], request_id: str) -> Response:
-    """What `work` answers, or the SCIM error that says why it didn't; an unexpected fault is logged too."""
+    """What `work` answers, or the SCIM error that says why it didn't; what an operator should know is logged."""
     try:
         return work()
     except ScimError as error:
         return respond_error(error)
     except Refused as error:
         return respond_error(refusal(error))
-    except Busy:
+    except Busy as error:
+        log.warning(str(error), request_id=request_id)
         return respond_error(ScimError("unavailable", headers={"Retry-After": "1"}))
     except Exception:
         log.exception("unexpected fault", request_id=request_id)

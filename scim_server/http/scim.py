@@ -1,19 +1,20 @@
-"""/scim/v2: from a Flask request to a scim.protocol Request, to the operation it asks for, and back."""
+"""/scim/v2: from the wire to a scim.protocol Request, to the operation it asks for, and back."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from flask import Flask, request
-from flask import Request as FlaskRequest
+from flask import Flask
 from flask import Response as FlaskResponse
 from uuid_utils import uuid7
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
-from werkzeug.routing import BaseConverter, Rule
 from werkzeug.sansio.utils import get_current_url
+from werkzeug.wrappers import Request as Received
+from werkzeug.wrappers import Response as WSGIResponse
 
 from scim_server.directory.contacts import Call
 from scim_server.domain.actor import Actor
@@ -25,6 +26,9 @@ from scim_server.mapping import etag
 from scim_server.scim.errors import ScimError
 from scim_server.scim.protocol import MEDIA_TYPE, Request, Response, check_match, match_route, respond_error
 from scim_server.scim.tolerance import tolerance_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _HOST: Final = re.compile(r"[\w.-]+(:\d+)?$|\[[\da-fA-F:.]+\](:\d+)?$", re.ASCII)
 _NO_HOST: Final = "The Host header names no host."
@@ -38,7 +42,7 @@ HEADERS: Final = {
 }
 
 
-class _Sent(FlaskResponse):
+class _Sent(WSGIResponse):
     """An answer whose headers are complete: what Werkzeug would work out again for each is known."""
 
     default_mimetype = None
@@ -47,38 +51,42 @@ class _Sent(FlaskResponse):
         return self.headers
 
 
-class _Anything(BaseConverter):
-    """The rest of a path: slashes included, also doubled ones, and line breaks."""
-
-    regex = "(?s:.*)"
-    part_isolating = False
-
-
 def mount(app: Flask, endpoint: Endpoint) -> None:
-    """Serve the protocol below PREFIX, and say so below every other version (RFC 7644 §3.13)."""
-    app.url_map.converters["anything"] = _Anything
+    """Serve the protocol below ROOT, before Flask looks at its own routes; other versions are answered there too.
+
+    The protocol has routes, errors and headers of its own; to pass through Flask's takes as long as to read a contact
+    (docs/decisions/0003-scim-in-front-of-flask.md).
+    """
     authenticator = Authenticator(endpoint.directory)
+    others: WSGIApplication = app.wsgi_app
 
-    def answer(rest: str = "") -> FlaskResponse:
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        received = Received(environ, populate_request=False)
+        if received.path != ROOT and not received.path.startswith(f"{ROOT}/"):
+            return others(environ, start_response)
+        received.max_content_length = endpoint.limits.body
         request_id = str(uuid7())
-        response = _answered(endpoint, authenticator, _received(), rest, request_id)
-        return _sent(response, **{"X-Request-Id": request_id})
+        response = _answered(endpoint, authenticator, received, received.path[len(ROOT) + 1 :], request_id)
+        return _sent(response, request_id)(environ, start_response)
 
-    app.view_functions["scim"] = answer
-    # what Werkzeug itself finds wrong with a request, before any rule is looked for: a Host that it can't encode
-    app.register_error_handler(BadRequest, lambda _: _sent(respond_error(ScimError("badRequest", _NO_HOST))))
-    for path in (ROOT, f"{ROOT}/<anything:rest>"):
-        # a rule without methods takes them all, so that unknown ones are answered in SCIM's form too
-        app.url_map.add(Rule(path, endpoint="scim"))
+    app.wsgi_app = serve  # type: ignore[method-assign]  # as Flask's documentation has it for middleware
+    # what Werkzeug finds wrong with a request to Flask's own routes: a Host that it can't encode
+    app.register_error_handler(BadRequest, lambda _: FlaskResponse(f"{_NO_HOST}\n", 400, mimetype="text/plain"))
 
 
 def _answered(
-    endpoint: Endpoint, authenticator: Authenticator, received: FlaskRequest, rest: str, request_id: str
+    endpoint: Endpoint, authenticator: Authenticator, received: Received, rest: str, request_id: str
 ) -> Response:
     def work() -> Response:
         try:
             call = _call(authenticator, received, request_id, _contact_asked_for(received.method, rest))
-            return _answer(endpoint, authenticator, call, _read_request(endpoint, received, rest), request_id)
+            asked = _read_request(endpoint, received, rest)
+
+            def again(other: Request) -> Response:
+                # Bulk: a token that dies in the middle, be it by one of its own operations, is dead for the rest
+                return _answer(endpoint, _call(authenticator, received, request_id, None), other, again, request_id)
+
+            return _answer(endpoint, call, asked, again, request_id)
         except RequestEntityTooLarge:
             detail = f"The request body is larger than the {endpoint.limits.body} bytes that the server accepts."
             return respond_error(ScimError("payloadTooLarge", detail, headers={"Connection": "close"}))
@@ -88,13 +96,6 @@ def _answered(
     return answered(work, request_id)
 
 
-def _received() -> FlaskRequest:
-    """The request itself: Flask's proxy would look it up anew for each of its attributes."""
-    proxy: Any = request
-    received: FlaskRequest = proxy._get_current_object()
-    return received
-
-
 def _contact_asked_for(method: str, rest: str) -> str | None:
     """The id in a plain GET of one User, which is read together with the token."""
     segments = rest.split("/")
@@ -102,7 +103,7 @@ def _contact_asked_for(method: str, rest: str) -> str | None:
     return segments[2] if plain and "\x00" not in rest else None
 
 
-def _call(authenticator: Authenticator, received: FlaskRequest, request_id: str, contact_id: str | None) -> Call:
+def _call(authenticator: Authenticator, received: Received, request_id: str, contact_id: str | None) -> Call:
     """Who calls, and with what rights. Raises ScimError unauthorized."""
     grant, whole = authenticator.grant(received, contact_id)
     connection = grant.connection
@@ -124,18 +125,13 @@ def _call(authenticator: Authenticator, received: FlaskRequest, request_id: str,
     return Call(actor, connection, "", tolerance_of(connection.preset), contact_id=grant.contact_id, prefetched=whole)
 
 
-def _answer(endpoint: Endpoint, authenticator: Authenticator, call: Call, asked: Request, request_id: str) -> Response:
-    """Carry out one request of `call`; Bulk comes back here for each of its operations, with the token looked up anew.
-
-    A token that dies in the middle of a bulk request, be it by one of its own operations, is dead for the rest.
-    """
+def _answer(
+    endpoint: Endpoint, call: Call, asked: Request, again: Callable[[Request], Response], request_id: str
+) -> Response:
+    """Carry out one request of `call`; with `again` Bulk carries out each of its own."""
 
     def precondition(version: int) -> None:
         check_match(asked, etag(version))
-
-    def again(other: Request) -> Response:
-        call = _call(authenticator, _received(), request_id, None)
-        return _answer(endpoint, authenticator, call, other, request_id)
 
     operation, name = match_route(asked)
     its_call = Call(
@@ -144,7 +140,7 @@ def _answer(endpoint: Endpoint, authenticator: Authenticator, call: Call, asked:
     return OPERATIONS[operation](Asked(endpoint, its_call, asked, name, again, request_id))
 
 
-def _read_request(endpoint: Endpoint, received: FlaskRequest, rest: str) -> Request:
+def _read_request(endpoint: Endpoint, received: Received, rest: str) -> Request:
     query: dict[str, str] = {}
     environ = received.environ
     if environ.get("QUERY_STRING"):
@@ -161,7 +157,7 @@ def _read_request(endpoint: Endpoint, received: FlaskRequest, rest: str) -> Requ
         path=_below_version([segment for segment in rest.split("/") if segment]),
         query=query,
         headers={name: environ.get(variable, "") for name, variable in HEADERS.items()},
-        body=_read_body(endpoint.limits.body) if received.method in ("POST", "PUT", "PATCH") else b"",
+        body=_read_body(received, endpoint.limits.body) if received.method in ("POST", "PUT", "PATCH") else b"",
     )
 
 
@@ -176,11 +172,11 @@ def _root(scheme: str, host: str, script: str) -> str:
         raise ScimError("badRequest", _NO_HOST) from error
 
 
-def _read_body(largest: int) -> bytes:
+def _read_body(received: Received, largest: int) -> bytes:
     """The whole body. Raises RequestEntityTooLarge."""
-    body = request.get_data(cache=False)
+    body = received.get_data(cache=False)
     # A body without Content-Length is cut at the limit in silence; whether there is more shows only by asking for it.
-    if len(body) == largest and request.content_length is None and request.environ["wsgi.input"].read(1):
+    if len(body) == largest and received.content_length is None and received.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
     return body
 
@@ -195,8 +191,8 @@ def _below_version(segments: list[str]) -> tuple[str, ...]:
     return tuple(segments)
 
 
-def _sent(response: Response, **more: str) -> FlaskResponse:
-    headers = [*response.headers.items(), *more.items()]
+def _sent(response: Response, request_id: str) -> _Sent:
+    headers = [*response.headers.items(), ("X-Request-Id", request_id)]
     if response.body:
         headers.append(("Content-Type", MEDIA_TYPE))
     if response.status not in (204, 304):  # RFC 9110 §8.6

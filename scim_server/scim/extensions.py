@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from scim_server.scim.schema import ResourceType, ResourceTypes, with_extension
 
-_NAME: Final = re.compile(r"[A-Za-z][\w-]*$|\$ref$", re.ASCII)
-_URN: Final = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,31}:[\w.:~%/+-]+$", re.ASCII | re.IGNORECASE)
+_NAME: Final = re.compile(r"[A-Za-z][\w-]*|\$ref", re.ASCII)
+_URN: Final = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,31}:[\w.:~%/+-]+", re.ASCII | re.IGNORECASE)
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "type": ("string", "boolean", "decimal", "integer", "dateTime", "reference", "binary", "complex"),
     "mutability": ("readWrite", "readOnly", "immutable", "writeOnly"),
@@ -61,7 +61,7 @@ def _faults(document: Any, urns: set[str]) -> Iterator[str]:
         yield "A schema must be a JSON object."
         return
     urn, rows = document.get("id"), document.get("attributes")
-    if not isinstance(urn, str) or not _URN.match(urn):
+    if not isinstance(urn, str) or not _URN.fullmatch(urn):
         yield "'id' must be the schema's URN."
     elif urn.lower() in urns:
         yield f"The schema {urn} exists already."
@@ -80,7 +80,7 @@ def _attribute_faults(rows: Sequence[Any], parent: str) -> Iterator[str]:
             yield f"Each attribute{f' of {parent}' if parent else ''} must be an object with a name."
             continue
         name = f"{parent}.{row['name']}" if parent else row["name"]
-        if not _NAME.match(row["name"]):
+        if not _NAME.fullmatch(row["name"]):
             yield f"{name!r} is not an attribute name."
         if row["name"].lower() in seen:
             yield f"{name} is declared twice; names don't differ by case."
@@ -124,6 +124,8 @@ def _contradictions(row: Mapping[str, Any], name: str, *, nested: bool) -> Itera
         (row["returned"] == "never" and row["mutability"] == "readOnly", "nobody could ever see or set it"),
         (row["uniqueness"] != "none", "uniqueness of custom attributes is not enforced; declare it as none"),
         (nested and row["multiValued"], "a sub-attribute has a single value"),
+        (nested and row["required"], "that a sub-attribute is there is not enforced; declare it as not required"),
+        (nested and row["returned"] != "default", "a sub-attribute is returned as its attribute is; leave it out"),
     )
     for broken, reason in rules:
         if broken:

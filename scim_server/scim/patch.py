@@ -19,6 +19,7 @@ from scim_server.scim.match import matches_element
 from scim_server.scim.schema import Attribute, ResourceType, Target
 from scim_server.scim.values import (
     Resource,
+    check_parts,
     check_required,
     element_key,
     read_complex,
@@ -185,6 +186,7 @@ def _apply_one(resource: Resource, operation: Operation, attribute: Attribute, t
     if attribute.has_primary and after:
         after = _with_one_primary(before or [], after)
     _check_immutable(attribute, str(target), before, after)
+    check_parts(target.extension, attribute, before, after)
     if after in (None, [], {}):
         holder.pop(attribute.name, None)
     else:

@@ -6,7 +6,7 @@ Works on complete resources as plain dicts. Must not know where they come from.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from scim_server.scim.errors import ScimError
@@ -18,10 +18,15 @@ Names = dict[str | None, dict[str, set[str] | None]]
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What to return: everything by default (`wanted` None), or what was asked for, less what was excluded."""
+    """What to return: everything by default (`wanted` None), or what was asked for, less what was excluded.
+
+    `written` is what of the attributes returned on request is there by default too, as the request has just written
+    it (RFC 7643 §7).
+    """
 
     wanted: Names | None = None
     unwanted: Names = field(default_factory=dict)
+    written: frozenset[tuple[str | None, str]] = frozenset()
 
     @property
     def everything(self) -> bool:
@@ -51,6 +56,27 @@ def read_projection(
     if attributes:
         return Projection(wanted=_names(resource_type, attributes, tolerance))
     return Projection(unwanted=_names(resource_type, excluded, tolerance))
+
+
+def after_put(projection: Projection, resource_type: ResourceType, resource: Mapping[str, Any]) -> Projection:
+    """`projection` for the answer to a write of `resource`: with what is returned on request and is in it."""
+    if not resource_type.on_request:
+        return projection
+    written = {
+        (urn, name)
+        for urn, name in resource_type.on_request
+        if name in (resource if urn is None else resource.get(urn, {}))
+    }
+    return replace(projection, written=frozenset(written))
+
+
+def after_patch(projection: Projection, resource_type: ResourceType, targets: Sequence[Target]) -> Projection:
+    """`projection` for the answer to a PATCH of `targets`: with what is returned on request and was named."""
+    if not resource_type.on_request:
+        return projection
+    named = {(each.extension, each.attribute.name if each.attribute else None) for each in targets}
+    written = {(urn, name) for urn, name in resource_type.on_request if {(urn, name), (urn, None)} & named}
+    return replace(projection, written=frozenset(written))
 
 
 def _names(resource_type: ResourceType, names: Sequence[str], tolerance: frozenset[str]) -> Names:
@@ -117,7 +143,7 @@ def _project_level(
         elif wanted is not None:
             if name in wanted:
                 _keep(result, name, _only(attribute, value, wanted[name]))
-        elif attribute.returned != "request":
+        elif attribute.returned != "request" or (urn, attribute.name) in projection.written:
             _keep(result, name, _without(attribute, value, unwanted.get(name, set())))
     return result
 

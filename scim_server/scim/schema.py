@@ -206,6 +206,11 @@ class ResourceType:
         return {extension: frozenset(names) for extension, names in found.items()}
 
     @cached_property
+    def on_request(self) -> frozenset[tuple[str | None, str]]:
+        """(extension or None, name) of each attribute that is returned on request alone."""
+        return frozenset((urn, each.name) for urn, each in self.all_attributes() if each.returned == "request")
+
+    @cached_property
     def _urns(self) -> Mapping[str, str]:
         # the longest first, as one may begin with another
         return {urn.lower(): urn for urn in sorted(self.extensions, key=len, reverse=True)}

@@ -183,6 +183,18 @@ def check_immutable(resource_type: ResourceType, before: Mapping[str, Any], afte
         new = (after if extension is None else after.get(extension, {})).get(attribute.name)
         if attribute.mutability == "immutable" and old is not None and old != new:
             raise ScimError("mutability", f"{Target(extension, attribute)} is immutable and already has a value.")
+        check_parts(extension, attribute, old, new)
+
+
+def check_parts(extension: str | None, attribute: Attribute, before: Any, after: Any) -> None:
+    """Refuse a single complex value in which an immutable part isn't what it was; without the whole, its parts go."""
+    if attribute.multi_valued or not isinstance(before, dict) or not isinstance(after, dict):
+        return
+    for sub in attribute.sub.values():
+        old = before.get(sub.name)
+        if sub.mutability == "immutable" and old is not None and old != after.get(sub.name):
+            path = Target(extension, attribute, sub)
+            raise ScimError("mutability", f"{path} is immutable and already has a value.")
 
 
 def read_value(attribute: Attribute, raw: Any, tolerance: frozenset[str], path: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -13,10 +14,10 @@ import orjson
 from sqlalchemy import Connection as Db
 from sqlalchemy import Engine, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from scim_server.domain.connection import PRESETS, Connection, Settings, settings_of
-from scim_server.storage.db import BUSY_SECONDS
+from scim_server.storage.db import BUSY_SECONDS, transaction
 from scim_server.storage.prepared import Prepared
 from scim_server.storage.tables import connections, instant_text, secrets, tokens, workspaces
 
@@ -232,25 +233,22 @@ def server_secret(db: Db, name: str, new: str) -> str:
 
 def note_use(engine: Engine, grant: Grant, now: datetime) -> None:
     """Note that the token was used, if that takes no waiting: a reader must not wait for writers."""
-    postgres = engine.dialect.name == "postgresql"
     used = (
         update(tokens)
         .where(tokens.c.workspace_id == grant.connection.workspace_id, tokens.c.id == grant.token_id)
         .values(last_used=now)
     )
-    with engine.connect().execution_options(purpose="write") as db:
-        impatient, patient = _PATIENCE[postgres]
-        db.connection.driver_connection.execute(impatient)  # type: ignore[union-attr]
+    if engine.dialect.name == "postgresql":
+        # a connection that was closed while it lay in the pool must not fail the request
+        with suppress(DBAPIError), transaction(engine, "write") as db:
+            db.exec_driver_sql("SET LOCAL lock_timeout='20ms'")
+            db.execute(used)
+        return
+    with suppress(OperationalError), engine.connect().execution_options(purpose="write") as db:
+        driver: Any = db.connection.driver_connection
+        driver.execute("PRAGMA busy_timeout=0")
         try:
             with db.begin():
                 db.execute(used)
-        except OperationalError:
-            pass
         finally:
-            db.connection.driver_connection.execute(patient)  # type: ignore[union-attr]
-
-
-_PATIENCE: Final = {
-    False: ("PRAGMA busy_timeout=0", f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}"),
-    True: ("SET lock_timeout='20ms'", "SET lock_timeout=0"),
-}
+            driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")

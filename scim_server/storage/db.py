@@ -29,8 +29,10 @@ _BEGIN: Final = {
 # PostgreSQL: serialization failure, deadlock; shutdown, crash, not up yet, too many connections
 _AGAIN: Final = frozenset(("40001", "40P01", "57P01", "57P02", "57P03", "53300"))
 _NO_DATABASE: Final = "The database must be sqlite:///path/to/file.db or postgresql+psycopg://user:password@host/name."
-# What an operator mends and no client can: a full disk, a file or a database that can't be written, read or opened now
-_LATER: Final = frozenset(("53100", "25006"))
+# What an operator mends and no client can: a full disk, a file or a database that can't be written, read or opened now.
+# PostgreSQL: the disk is full, the database only reads
+_ONLY_READS: Final = "25006"
+_LATER: Final = frozenset(("53100", _ONLY_READS))
 _SQLITE_LATER: Final = frozenset(
     (
         sqlite3.SQLITE_BUSY,  # after BUSY_SECONDS
@@ -56,7 +58,14 @@ class LostRace(Exception):
 
 
 class Busy(Exception):
-    """The database is away, or lets nobody in, or every attempt lost its race: the caller should come back later."""
+    """The database is away, full or closed to writers, or every attempt lost its race: come back later.
+
+    Its text ends with the database's own words, without statements or parameters, which may hold personal data.
+    """
+
+    def __str__(self) -> str:
+        words = str(getattr(self.__cause__, "orig", None) or self.__cause__ or "").strip()
+        return ": ".join([super().__str__(), *words.splitlines()[:1]])
 
 
 def open_engine(url: str, *, pool_size: int = 8) -> Engine:
@@ -80,7 +89,8 @@ def open_engine(url: str, *, pool_size: int = 8) -> Engine:
         engine = create_engine(parsed, poolclass=QueuePool, max_overflow=64, connect_args=waits, **options)
         event.listen(engine, "connect", _prepare_sqlite)
     elif parsed.drivername == "postgresql+psycopg":
-        engine = create_engine(parsed, max_overflow=8, connect_args={"autocommit": True}, **options)
+        plain = {"autocommit": True, "client_encoding": "utf8"}  # whatever the database's own is
+        engine = create_engine(parsed, max_overflow=8, connect_args=plain, **options)
     else:
         raise ValueError(_NO_DATABASE)
     event.listen(engine, "begin", _begin)
@@ -129,7 +139,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
         with transaction(engine, "read") as connection:
             yield connection
     except SQLAlchemyError as error:
-        if fate_of(error) is Fate.FAULT:
+        # a transaction that only reads is to blame itself if it wrote; to a writer the database may be a standby
+        if fate_of(error) is Fate.FAULT or getattr(getattr(error, "orig", None), "sqlstate", "") == _ONLY_READS:
             raise
         raise Busy("the database can't be read now") from error
 

@@ -20,6 +20,9 @@ from sqlalchemy import Engine, PoolProxiedConnection, Select, event
 
 from scim_server.storage.db import Busy, Fate, fate_of
 
+# What a kept connection meets when its statement is gone, or planned for tables that have been migrated since.
+_OUTLIVED: Final = frozenset(("26000", "0A000"))
+
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
@@ -71,7 +74,7 @@ class Prepared:
         try:
             return self._fetched(engine, compiled.text, values)
         except Exception as error:
-            if fate_of(error) is Fate.FAULT:
+            if fate_of(error) is Fate.FAULT and getattr(error, "sqlstate", None) not in _OUTLIVED:
                 raise
         engine.dispose()  # the connections beside it are as old
         try:

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from scim_server.directory import access
-from tests.support import ENTERPRISE_URN, WORKSPACE_URN, Client, World, patch_body
+from tests.support import ENTERPRISE_URN, USER_URN, WORKSPACE_URN, Client, World, patch_body
 
 BULK_URN = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
@@ -201,3 +201,22 @@ def test_the_core_schema_is_a_path_too(client: Client) -> None:
     assert client.patch(path, {"op": "replace", "path": core, "value": {"nickName": "A"}}).json["nickName"] == "A"
     assert client.patch(path, {"op": "replace", "value": {core: {"nickName": "B"}}}).json["nickName"] == "B"
     assert client.put(path, {"userName": "a@x.test", core: {"nickName": "C"}}).json["nickName"] == "C"
+
+
+def test_a_strict_client_may_close_circles(world: World) -> None:
+    strict = world.client(preset="strict")
+    operations = [
+        {
+            "method": "POST",
+            "path": "/Users",
+            "bulkId": name,
+            "data": {
+                "schemas": [USER_URN, ENTERPRISE_URN],
+                "userName": f"{name}@x.test",
+                ENTERPRISE_URN: {"manager": {"value": f"bulkId:{other}"}},
+            },
+        }
+        for name, other in (("a", "b"), ("b", "a"))
+    ]
+    answer = strict.post("/Bulk", bulk(*operations))
+    assert [each["status"] for each in answer.json["Operations"]] == ["201", "201"], answer.text

@@ -350,8 +350,9 @@ def test_a_custom_extension_is_kept_filtered_sorted_projected_and_published(cust
     other = custom.user("d@x.test", **{CUSTOM: {"badge": 30, "rate": 10}})
     assert CUSTOM in user["schemas"]
     shown = {key: value for key, value in values.items() if key not in ("note", "pin")}
-    assert user[CUSTOM] == shown
+    assert user[CUSTOM] == {**shown, "note": "n"}, "what is returned on request is returned when it is written"
     path = f"/Users/{user['id']}"
+    assert custom.get(path).json[CUSTOM] == shown
     assert custom.get(f"{path}?attributes={CUSTOM}:note").json[CUSTOM] == {"note": "n"}
     for text in (
         f"{CUSTOM}:badge lt 8",
