@@ -119,6 +119,7 @@ workspaces = Table(
     Column("name", String, nullable=False),
     Column("name_key", String, nullable=False, unique=True),
     Column("created", Instant, nullable=False),
+    Column("billing_day", Integer, nullable=False, server_default=text("1")),  # of the month, 1 to 28
 )
 
 secrets = Table(
@@ -344,6 +345,105 @@ activity = Table(
     Column("request_id", String),
     ForeignKeyConstraint(["workspace_id"], ["workspaces.workspace_id"]),
     Index("ix_activity_subject_id", "workspace_id", "subject_id", "id"),
+)
+
+# An account is a person's own, and may be linked to contacts of several workspaces: the one table without a workspace.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("email", String, nullable=False),
+    Column("email_key", String, nullable=False, unique=True),
+    Column("password", String),  # Argon2id
+    Column("created", Instant, nullable=False),
+)
+
+# Kept while the contact is inactive, so that it can be linked again; whether it is linked now, the contact says.
+account_links = Table(
+    "account_links",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("contact_id", String, primary_key=True),
+    _id("account_id"),
+    ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"),
+    ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+    UniqueConstraint("workspace_id", "account_id"),
+    Index("ix_account_links_account_id", "account_id"),
+)
+
+invitation_links = Table(
+    "invitation_links",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("contact_id", String, primary_key=True),  # one link at a time: a new one replaces the old
+    Column("hash", String, nullable=False),
+    Column("expires", Instant, nullable=False),
+    ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"),
+    Index("ix_invitation_links_hash", "hash"),  # as with tokens: it finds the workspace
+    Index("ix_invitation_links_expires", "expires"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    _id("contact_id"),
+    Column("hash", String, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("expires", Instant, nullable=False),
+    ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"),
+    Index("ix_sessions_hash", "hash"),
+    Index("ix_sessions_contact_id", "workspace_id", "contact_id"),
+)
+
+# Linked items outlive their contacts (R5, R32): owner and author are no foreign keys, and empty once those are deleted.
+items = Table(
+    "items",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("reference", String),
+    _id("owner_id", nullable=True),
+    _id("author_id", nullable=True),
+    Column("created", Instant, nullable=False),
+    ForeignKeyConstraint(["workspace_id"], ["workspaces.workspace_id"]),
+    Index("ix_items_owner_id", "workspace_id", "owner_id", "id"),
+    Index("ix_items_author_id", "workspace_id", "author_id"),
+)
+
+reductions = Table(
+    "reductions",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("licence", String, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("effective", String, nullable=False),  # a day: 2026-01-31
+    Column("state", String, nullable=False),
+    Column("created", Instant, nullable=False),
+    ForeignKeyConstraint(["workspace_id", "licence"], ["licence_types.workspace_id", "licence_types.name"]),
+    Index("ix_reductions_open", "workspace_id", "licence", "state"),
+)
+
+# Explains every change of every pool: what was bought, given, reserved, promoted, freed or taken away, and for whom.
+seat_changes = Table(
+    "seat_changes",
+    metadata,
+    Column("workspace_id", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("licence", String, nullable=False),
+    Column("change", String, nullable=False),
+    Column("purchased", Integer, nullable=False),  # by how much each counter changed
+    Column("assigned", Integer, nullable=False),
+    Column("reserved", Integer, nullable=False),
+    Column("over", Integer, nullable=False),
+    _id("contact_id", nullable=True),
+    ForeignKeyConstraint(["workspace_id", "licence"], ["licence_types.workspace_id", "licence_types.name"]),
+    Index("ix_seat_changes_licence", "workspace_id", "licence", "id"),
 )
 
 outbox = Table(

@@ -1,0 +1,135 @@
+"""Accounts, invitation links, sessions, linked items, reductions and the ledger of seats."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+JSON = sa.Text().with_variant(JSONB(), "postgresql")
+
+revision: str = "0004"
+down_revision: str | None = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "accounts",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("email", TEXT, nullable=False),
+        sa.Column("email_key", TEXT, nullable=False),
+        sa.Column("password", TEXT, nullable=True),
+        sa.Column("created", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
+        sa.UniqueConstraint("email_key", name=op.f("uq_accounts_email_key")),
+    )
+    op.create_table(
+        "items",
+        sa.Column("workspace_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("title", TEXT, nullable=False),
+        sa.Column("reference", TEXT, nullable=True),
+        sa.Column("owner_id", TEXT, nullable=True),
+        sa.Column("author_id", TEXT, nullable=True),
+        sa.Column("created", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.workspace_id"], name=op.f("fk_items_workspace_id")),
+        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_items")),
+    )
+    op.create_index("ix_items_author_id", "items", ["workspace_id", "author_id"], unique=False)
+    op.create_index("ix_items_owner_id", "items", ["workspace_id", "owner_id", "id"], unique=False)
+    op.create_table(
+        "reductions",
+        sa.Column("workspace_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("licence", TEXT, nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("effective", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("created", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id", "licence"],
+            ["licence_types.workspace_id", "licence_types.name"],
+            name=op.f("fk_reductions_workspace_id_licence"),
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_reductions")),
+    )
+    op.create_index("ix_reductions_open", "reductions", ["workspace_id", "licence", "state"], unique=False)
+    op.create_table(
+        "seat_changes",
+        sa.Column("workspace_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("at", TEXT, nullable=False),
+        sa.Column("licence", TEXT, nullable=False),
+        sa.Column("change", TEXT, nullable=False),
+        sa.Column("purchased", sa.Integer(), nullable=False),
+        sa.Column("assigned", sa.Integer(), nullable=False),
+        sa.Column("reserved", sa.Integer(), nullable=False),
+        sa.Column("over", sa.Integer(), nullable=False),
+        sa.Column("contact_id", TEXT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["workspace_id", "licence"],
+            ["licence_types.workspace_id", "licence_types.name"],
+            name=op.f("fk_seat_changes_workspace_id_licence"),
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_seat_changes")),
+    )
+    op.create_index("ix_seat_changes_licence", "seat_changes", ["workspace_id", "licence", "id"], unique=False)
+    op.create_table(
+        "account_links",
+        sa.Column("workspace_id", TEXT, nullable=False),
+        sa.Column("contact_id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_account_links_account_id")),
+        sa.ForeignKeyConstraint(
+            ["workspace_id", "contact_id"],
+            ["contacts.workspace_id", "contacts.id"],
+            name=op.f("fk_account_links_workspace_id_contact_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "contact_id", name=op.f("pk_account_links")),
+        sa.UniqueConstraint("workspace_id", "account_id", name=op.f("uq_account_links_workspace_id_account_id")),
+    )
+    op.create_index("ix_account_links_account_id", "account_links", ["account_id"], unique=False)
+    op.create_table(
+        "invitation_links",
+        sa.Column("workspace_id", TEXT, nullable=False),
+        sa.Column("contact_id", TEXT, nullable=False),
+        sa.Column("hash", TEXT, nullable=False),
+        sa.Column("expires", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id", "contact_id"],
+            ["contacts.workspace_id", "contacts.id"],
+            name=op.f("fk_invitation_links_workspace_id_contact_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "contact_id", name=op.f("pk_invitation_links")),
+    )
+    op.create_index("ix_invitation_links_expires", "invitation_links", ["expires"], unique=False)
+    op.create_index("ix_invitation_links_hash", "invitation_links", ["hash"], unique=False)
+    op.create_table(
+        "sessions",
+        sa.Column("workspace_id", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("contact_id", TEXT, nullable=False),
+        sa.Column("hash", TEXT, nullable=False),
+        sa.Column("created", TEXT, nullable=False),
+        sa.Column("expires", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id", "contact_id"],
+            ["contacts.workspace_id", "contacts.id"],
+            name=op.f("fk_sessions_workspace_id_contact_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_sessions")),
+    )
+    op.create_index("ix_sessions_contact_id", "sessions", ["workspace_id", "contact_id"], unique=False)
+    op.create_index("ix_sessions_hash", "sessions", ["hash"], unique=False)
+    op.add_column("workspaces", sa.Column("billing_day", sa.Integer(), server_default=sa.text("1"), nullable=False))
+
+
+def downgrade() -> None:
+    raise NotImplementedError("restore a backup instead")
