@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import UTC, datetime
+import traceback
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from flask import Flask, Response
 from uuid_utils import uuid7
 
 from scim_server.directory import Directory, access
-from scim_server.http import ops, scim
+from scim_server.http import api, ops, scim
 from scim_server.http.operations import Endpoint
+from scim_server.mail import post_of
 from scim_server.scim import discovery
 from scim_server.scim.extensions import InvalidSchema, extended
 from scim_server.scim.filter import Limits
@@ -30,7 +32,15 @@ def open_directory(settings: Settings) -> Directory:
     """The directory on the database that the settings name, with the real clock and real ids."""
     types = extended(CORE, _schema_documents(Path(settings.schemas_folder))) if settings.schemas_folder else CORE
     engine = open_engine(settings.database_url, pool_size=2 * settings.threads)
-    return Directory(engine=engine, now=lambda: datetime.now(UTC), new_id=lambda: str(uuid7()), types=types)
+    return Directory(
+        engine=engine,
+        now=lambda: datetime.now(UTC),
+        new_id=lambda: str(uuid7()),
+        types=types,
+        lifetime=timedelta(days=settings.invitation_days),
+        site=settings.base_url or "http://127.0.0.1:8000",
+        post=post_of(settings.mail_url, settings.mail_folder, settings.mail_from),
+    )
 
 
 def _schema_documents(folder: Path) -> dict[str, list[tuple[str, Any]]]:
@@ -47,13 +57,20 @@ def _schema_documents(folder: Path) -> dict[str, list[tuple[str, Any]]]:
     return found
 
 
+def traceback_of(exc_info: structlog.typing.ExcInfo) -> str:
+    """The traceback, with the first line of each exception's message: a database quotes the row in the others."""
+    parts = traceback.TracebackException(*exc_info).format()
+    ours = ("Traceback", " ", "\n")  # frames, and what stands between exceptions; the rest are messages
+    return "".join(part if part.startswith(ours) else f"{part.splitlines()[0]}\n" for part in parts).rstrip()
+
+
 def configure_logs(level: str) -> None:
     """One JSON object a line on standard error; tracebacks without the values of variables."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            structlog.processors.ExceptionRenderer(traceback_of),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -87,5 +104,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     scim.mount(app, endpoint)
     ops.mount(app, directory)
+    api.mount(app, directory)
     app.register_error_handler(404, lambda _: Response(f"SCIM is at {scim.PREFIX}.\n", 404, mimetype="text/plain"))
     return app

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from email.utils import parseaddr
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -39,6 +41,35 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="debug, info, warning or error."
     )
+
+    invitation_days: int = Field(default=7, gt=0, le=365, description="Days that an invitation is good for: 1 to 365.")
+    mail_url: str = Field(
+        default="", description="The mail server: smtp://user:password@host:587, or smtps://… for TLS from the start."
+    )
+    mail_folder: str = Field(default="mail", description="Without a mail server: the folder that mail is written into.")
+    mail_from: str = Field(
+        default="scim-server@localhost", description="Whom mail comes from: an address, or Name <address>."
+    )
+
+    @field_validator("mail_url")
+    @classmethod
+    def _is_mail_url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            known = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
+        except ValueError:  # a port that is none
+            known = False
+        if value and not known:
+            raise ValueError("must be smtp://host, smtps://host, or with user:password@ and :port")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_sender(cls, value: str) -> str:
+        name, address = parseaddr(value)
+        if not value.isprintable() or "@" not in address or (name and not value.rstrip().endswith(">")):
+            raise ValueError("must be an e-mail address, or a name with the address in angle brackets")
+        return value
 
     @field_validator("base_url")
     @classmethod

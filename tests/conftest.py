@@ -65,9 +65,12 @@ def _create_database(url: str, name: str) -> None:
 
 
 @pytest.fixture(scope="session", params=DATABASES)
-def app(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> Iterator[Flask]:
+def app(
+    request: pytest.FixtureRequest, new_database: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Flask]:
     """The application on an up-to-date database, once for each kind."""
-    app = create_app(Settings(database_url=new_database(request.param)))
+    mail = tmp_path_factory.mktemp("mail")
+    app = create_app(Settings(database_url=new_database(request.param), mail_folder=str(mail)))
     directory: Directory = app.extensions["directory"]
     upgrade(directory.engine)
     yield app

@@ -136,6 +136,7 @@ class Served:
     url: str
     token: str | None
     database_url: str
+    lines: list[str] = field(default_factory=list)  # what it says: all of it, once it has ended
 
     def client(self, token: str | None = None) -> httpx.Client:
         """An HTTP client for the SCIM base URL."""
@@ -176,7 +177,7 @@ def serving(database_url: str, *, workers: int = 1, environment: Mapping[str, st
     try:
         wait_until_ready(process, url, lines, workers=workers)
         token = next((line.split(": ", 1)[1].strip() for line in lines if line.startswith("Bearer token: ")), None)
-        yield Served(process, url, token, database_url)
+        yield Served(process, url, token, database_url, lines)
     finally:
         kill_group(process)
         for reader in readers:

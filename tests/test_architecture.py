@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "settings": set(),
     "mapping": {"scim", "domain"},
     "storage": {"scim", "domain"},
+    "mail": {"domain"},
     "directory": {"mapping", "storage", "domain", "scim", "mail"},
     "http": {
         "directory",
@@ -29,7 +30,7 @@ MAY_IMPORT = {
         "storage.db",
         "storage.whole",
     },
-    "app": {"http", "directory", "storage.db", "settings", "scim"},
+    "app": {"http", "directory", "storage.db", "settings", "scim", "mail"},
     "cli": {"directory", "storage", "app", "settings", "domain", "scim", "http.scim"},
 }
 # library → the rooms that may import it

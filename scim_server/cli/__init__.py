@@ -143,4 +143,4 @@ def migrate(as_json: bool) -> None:
 
 
 # The commands of each noun register themselves with `main`.
-from scim_server.cli import access, serve  # noqa: E402, F401
+from scim_server.cli import access, activity, contact, invitations, items, seats, serve, transport  # noqa: E402, F401

@@ -72,13 +72,22 @@ def connection() -> None:
 @click.option(
     "--allow-delete/--forbid-delete", default=None, help="Whether DELETE removes people for good, or is refused."
 )
+@click.option(
+    "--invite/--activate", default=None, help="Whether active=true invites people by mail, or lets them in at once."
+)
 @database_option
 @json_option
 def create_connection(
-    workspace: str, name: str, preset: str, list_archived: bool | None, allow_delete: bool | None, as_json: bool
+    workspace: str,
+    name: str,
+    preset: str,
+    list_archived: bool | None,
+    allow_delete: bool | None,
+    invite: bool | None,
+    as_json: bool,
 ) -> None:
     """Make a connection for an identity provider."""
-    chosen = {"list_archived": list_archived, "allow_delete": allow_delete}
+    chosen = {"list_archived": list_archived, "allow_delete": allow_delete, "invite": invite}
     own = {option: value for option, value in chosen.items() if value is not None}
     made = access.create_connection(opened(), workspace, name, preset, own)
     values = {

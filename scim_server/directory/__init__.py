@@ -5,12 +5,15 @@ A change is load → decide → save → record in one transaction. Knows no HTT
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
+from scim_server import mail
+from scim_server.domain.invitation import DEFAULT_LIFETIME
 from scim_server.scim.schema import CORE, ResourceTypes
 
 
@@ -18,9 +21,16 @@ from scim_server.scim.schema import CORE, ResourceTypes
 class Directory:
     """What every call needs: the database, the time, new ids (UUIDv7, so that they are in the order of creation) and
     the resource types with their extensions.
+
+    For invitations: how long they are good, the URL that their links begin with, random bytes for these, and what
+    sends the mail.
     """
 
     engine: Engine
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     types: ResourceTypes = CORE
+    lifetime: timedelta = DEFAULT_LIFETIME
+    site: str = "http://127.0.0.1:8000"
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    post: mail.Post = mail.no_post

@@ -81,7 +81,8 @@ def create_workspace(
             raise LostRace from error
         for licence in DEFAULT_LICENCES.values():
             ledger.add_licence(db, workspace.id, licence)
-        ledger.add_seats(db, workspace.id, DEFAULT_LICENCE, [directory.new_id() for _ in range(seats)])
+        ids = [directory.new_id() for _ in range(seats)]
+        ledger.add_seats(db, workspace.id, DEFAULT_LICENCE, ids, now, directory.new_id)
         draft = Draft(user_name=owner_email, profile=_owner_profile(owner_email, owner_name))
         context = Context(now=now, permissions=ALL_PERMISSIONS, draft=draft, new_id=directory.new_id())
         call = Call(system(workspace.id), None, "")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory
+from scim_server.directory.links import follow, forget, is_due
 from scim_server.directory.passwords import hash_password, is_password
-from scim_server.domain.actor import Actor
+from scim_server.domain.actor import Actor, system
 from scim_server.domain.connection import Connection
 from scim_server.domain.contact import (
     Contact,
@@ -24,6 +27,8 @@ from scim_server.domain.contact import (
     seated,
     steps_to,
 )
+from scim_server.domain.errors import ReassignmentNotPossible
+from scim_server.domain.events import handed_over
 from scim_server.domain.roles import Permission
 from scim_server.domain.seats import SeatMove
 from scim_server.mapping import Wish, invitation_email, to_user, to_wish
@@ -32,8 +37,8 @@ from scim_server.scim.match import comparable
 from scim_server.scim.patch import Operation, apply
 from scim_server.scim.schema import ENTERPRISE_URN, USER, WORKSPACE_URN, fold
 from scim_server.scim.values import check_immutable, read_value
-from scim_server.storage import access, contacts, groups, ledger, whole
-from scim_server.storage.db import writing
+from scim_server.storage import contacts, groups, items, ledger, whole
+from scim_server.storage.db import Busy, writing
 
 Precondition = Callable[[int], None]
 
@@ -64,13 +69,12 @@ class Call:
 def read(directory: Directory, call: Call, contact_id: str, *, with_groups: bool = True) -> dict[str, Any]:
     """The complete User. Raises ScimError notFound."""
     call.actor.require(Permission.CONTACTS_VIEW)
-    if call.prefetched is not None and call.prefetched.contact.id == contact_id:
-        return to_user(call.prefetched.contact, call.prefetched.memberships, call.base)
-    if not with_groups:
-        return to_user(_read(directory, call, contact_id), (), call.base)
-    whole_contact = whole.read(directory.engine, call.workspace_id, contact_id, call.connection_id)
-    if whole_contact is None:
-        raise missing(contact_id)
+    whole_contact = call.prefetched
+    if whole_contact is None or whole_contact.contact.id != contact_id:
+        whole_contact = _whole(directory, call, contact_id, with_groups=with_groups)
+    if is_due(whole_contact.contact, directory.now()):
+        lapse(directory, call, contact_id)
+        whole_contact = _whole(directory, call, contact_id, with_groups=with_groups)
     return to_user(whole_contact.contact, whole_contact.memberships, call.base)
 
 
@@ -91,7 +95,7 @@ def create(directory: Directory, call: Call, user: Mapping[str, Any]) -> dict[st
         wish = to_wish(user, None, call.connection_id, patched=False, password=password)
         event = Event.PROVISION_INACTIVE if wish.active is False else Event.PROVISION
         now = directory.now()
-        context = _context(db, call, now, None, wish, new_id=directory.new_id())
+        context = _context(directory, db, call, now, None, wish, new_id=directory.new_id())
         events = (event, Event.ARCHIVE) if wish.archived else (event,)
         return save_decision(directory, db, call, None, decide_all(None, events, context), now)
 
@@ -107,7 +111,7 @@ def replace(directory: Directory, call: Call, contact_id: str, user: Mapping[str
         password = _password(_read(directory, call, contact_id), user["password"])
 
     def work(db: Db) -> dict[str, Any]:
-        contact = _to_change(db, call, contact_id)
+        contact = to_change(directory, db, call, contact_id)
         check_immutable(directory.types.user, to_user(contact, (), call.base), user)
         wish = to_wish(user, contact, call.connection_id, patched=False, password=password or contact.password)
         return _carry_out(directory, db, call, contact, wish)
@@ -133,7 +137,7 @@ def patch(directory: Directory, call: Call, contact_id: str, operations: Sequenc
     password = _password(seen, texts[-1] if texts else None)
 
     def work(db: Db) -> dict[str, Any]:
-        contact = _to_change(db, call, contact_id)
+        contact = to_change(directory, db, call, contact_id)
         patched = ahead
         if contact.version != seen.version:
             patched = apply(directory.types.user, to_user(contact, (), call.base), operations, call.tolerance)
@@ -144,8 +148,12 @@ def patch(directory: Directory, call: Call, contact_id: str, operations: Sequenc
     return writing(directory.engine, work)
 
 
-def delete(directory: Directory, call: Call, contact_id: str) -> None:
-    """Delete the contact for good (T14, D6)."""
+def delete(directory: Directory, call: Call, contact_id: str, *, reassign_to: str | None = None) -> None:
+    """Delete the contact for good (T14, D6).
+
+    Its linked items stay: the contact with the id `reassign_to` becomes their owner (never their author, R55), or
+    nobody. Raises ReassignmentNotPossible where that can't be, beside what a deletion is refused for.
+    """
 
     def work(db: Db) -> None:
         call.actor.require(Permission.CONTACTS_DELETE)
@@ -156,11 +164,24 @@ def delete(directory: Directory, call: Call, contact_id: str) -> None:
             call.precondition(contact.version)
         now = directory.now()
         decision = decide(contact, Event.DELETE, Context(now=now, permissions=call.actor.permissions))
-        ledger.release(db, call.workspace_id, contact.id)
+        events = decision.events
+        if reassign_to is not None:
+            _check_heir(db, call, contact, reassign_to)
+            events = tuple(handed_over(event, reassign_to) for event in events)
+        items.let_go(db, call.workspace_id, contact.id, reassign_to)
+        ledger.release(db, call.workspace_id, contact.id, now, directory.new_id)
+        forget(db, call.workspace_id, contact.id)
         contacts.erase(db, call.workspace_id, contact, now)
-        ledger.record(db, call.actor, decision.events, directory.new_id)
+        ledger.record(db, call.actor, events, directory.new_id)
 
     writing(directory.engine, work)
+
+
+def _check_heir(db: Db, call: Call, contact: Contact, heir_id: str) -> None:
+    if heir_id == contact.id:
+        raise ReassignmentNotPossible("is the one that is to be deleted")
+    if not heir_id.isprintable() or not items.holders(db, call.workspace_id, [heir_id]):
+        raise ReassignmentNotPossible(f"{shortened(heir_id)!r} isn't in this workspace")
 
 
 def found(contact: Contact | None, contact_id: str) -> Contact:
@@ -180,16 +201,48 @@ def shortened(text: str, length: int = 64) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def _whole(directory: Directory, call: Call, contact_id: str, *, with_groups: bool) -> whole.Whole:
+    if not with_groups:
+        return whole.Whole(_read(directory, call, contact_id), [])
+    if (whole_contact := whole.read(directory.engine, call.workspace_id, contact_id, call.connection_id)) is None:
+        raise missing(contact_id)
+    return whole_contact
+
+
 def _read(directory: Directory, call: Call, contact_id: str) -> Contact:
     return found(contacts.read(directory.engine, call.workspace_id, contact_id, call.connection_id), contact_id)
 
 
-def _to_change(db: Db, call: Call, contact_id: str) -> Contact:
+def to_change(directory: Directory, db: Db, call: Call, contact_id: str) -> Contact:
+    """The contact, locked, as it is after what time did to it. Raises MissingPermission, ScimError notFound."""
     _require_change(call)
     contact = found(contacts.load_to_change(db, call.workspace_id, contact_id, call.connection_id), contact_id)
     if call.precondition is not None:
         call.precondition(contact.version)
-    return contact
+    return lapsed(directory, db, call, contact)
+
+
+def lapsed(directory: Directory, db: Db, call: Call, contact: Contact) -> Contact:
+    """The contact, locked, with its invitation expired if its time is up (T5); as it is otherwise."""
+    now = directory.now()
+    if not is_due(contact, now):
+        return contact
+    decision = decide(contact, Event.EXPIRE, Context(now=now))
+    sweep = replace_fields(call, actor=system(call.workspace_id, call.actor.door))
+    save_decision(directory, db, sweep, contact, decision, now)
+    return decision.contact
+
+
+def lapse(directory: Directory, call: Call, contact_id: str) -> None:
+    """As lapsed, before a read; a database that can only be read shows what it has."""
+
+    def work(db: Db) -> None:
+        contact = contacts.load_to_change(db, call.workspace_id, contact_id, call.connection_id)
+        if contact is not None:
+            lapsed(directory, db, call, contact)
+
+    with suppress(Busy):
+        writing(directory.engine, work)
 
 
 def _require_change(call: Call) -> None:
@@ -240,7 +293,7 @@ def _carry_out(directory: Directory, db: Db, call: Call, contact: Contact, wish:
     if wish.draft.user_name != contact.user_name:
         _check_name(db, call, contact, wish.draft.user_name)
     now = directory.now()
-    context = _context(db, call, now, contact, wish)
+    context = _context(directory, db, call, now, contact, wish)
     return save_decision(directory, db, call, contact, decide_all(contact, events, context), now)
 
 
@@ -251,13 +304,16 @@ def _check_name(db: Db, call: Call, contact: Contact, user_name: str) -> None:
         raise ScimError("uniqueness", f"The userName {shortened(user_name)!r} is already in use.")
 
 
-def _context(db: Db, call: Call, now: datetime, contact: Contact | None, wish: Wish, *, new_id: str = "") -> Context:
+def _context(
+    directory: Directory, db: Db, call: Call, now: datetime, contact: Contact | None, wish: Wish, *, new_id: str = ""
+) -> Context:
     return Context(
         now=now,
         permissions=call.actor.permissions,
         licences=ledger.licences(db, call.workspace_id),
         invite=call.connection is not None and call.connection.settings.invite,
-        email=_email_to_invite(contact, wish),
+        email=email_to_invite(contact, wish.draft.profile),
+        lifetime=directory.lifetime,
         draft=wish.draft,
         new_id=new_id,
         licence=wish.licence,
@@ -265,9 +321,8 @@ def _context(db: Db, call: Call, now: datetime, contact: Contact | None, wish: W
     )
 
 
-def _email_to_invite(contact: Contact | None, wish: Wish) -> str | None:
+def email_to_invite(contact: Contact | None, profile: Mapping[str, Any]) -> str | None:
     """Where an invitation goes: X:invitation.email, else the primary or first e-mail (lifecycle.md D2)."""
-    profile = wish.draft.profile
     if contact is not None and (chosen := invitation_email(contact)) is not None:
         return chosen
     emails = [email for email in profile.get("emails", ()) if email.get("value")]
@@ -283,12 +338,13 @@ def save_decision(
         return _shown(db, call, decision.contact)
     if before is not None:
         decision = _seat(directory, db, call, decision, now)
+    elif decision.seat.licence is not None:
+        ledger.line_up(db, call.workspace_id, decision.seat.licence, now)
     search = comparable(directory.types.user, to_user(decision.contact, (), call.base))
     contacts.save(db, call.workspace_id, call.connection_id, decision.contact, before, searchable(search))
     if before is None:
         decision = _seat(directory, db, call, decision, now)
-    if decision.end_sessions:
-        access.revoke_tokens_of(db, call.workspace_id, decision.contact.id, now)
+    follow(directory, db, call.workspace_id, before, decision, quiet=call.connection is not None)
     ledger.record(db, call.actor, decision.events, directory.new_id)
     return _shown(db, call, decision.contact)
 
@@ -311,13 +367,13 @@ def _seat(directory: Directory, db: Db, call: Call, decision: Decision, now: dat
     """Do to the contact's seat what the decision says. A seat's holder must exist, so a new contact is saved first."""
     change, holder, workspace_id = decision.seat, decision.contact.id, call.workspace_id
     if change.move in (SeatMove.RELEASE, SeatMove.SWITCH):
-        ledger.release(db, workspace_id, holder)
+        ledger.release(db, workspace_id, holder, now, directory.new_id)
     if change.move is SeatMove.PROMOTE:
-        ledger.promote(db, workspace_id, holder, now)
+        ledger.promote(db, workspace_id, holder, now, directory.new_id)
     if not change.claims or change.licence is None or change.state is None:
         return decision
     licence = ledger.licences(db, workspace_id)[change.licence]
-    return seated(decision, ledger.claim(db, workspace_id, licence, change.state, holder, now, directory.new_id()))
+    return seated(decision, ledger.claim(db, workspace_id, licence, change.state, holder, now, directory.new_id))
 
 
 def _shown(db: Db, call: Call, contact: Contact) -> dict[str, Any]:

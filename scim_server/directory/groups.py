@@ -100,6 +100,23 @@ def delete(directory: Directory, call: Call, group_id: str) -> None:
     writing(directory.engine, work)
 
 
+def join(directory: Directory, db: Db, call: Call, name: str, contact_ids: Sequence[str]) -> None:
+    """Make contacts members of the group of that name, in the caller's transaction; the group is made where needed."""
+    call.actor.require(Permission.GROUPS_EDIT)
+    now = directory.now()
+    group_id = groups.id_of_name(db, call.workspace_id, fold(GROUP.attributes["displayname"], name))
+    if group_id is None:
+        group = Group(id=directory.new_id(), display_name=name, created=now, modified=now)
+        _store(directory, db, call, group, None)
+        ledger.record_act(db, call.actor, "group.created", group.id, now, directory.new_id())
+    else:
+        group = _to_change(db, call, group_id)
+    added = groups.add_members(db, call.workspace_id, group.id, dict.fromkeys(contact_ids, "User"))
+    if added and group_id is not None:
+        groups.touch(db, call.workspace_id, group, now)
+        ledger.record_act(db, call.actor, "group.edited", group.id, now, directory.new_id())
+
+
 def _to_change(db: Db, call: Call, group_id: str) -> Group:
     call.actor.require(Permission.GROUPS_EDIT)
     group = _found(groups.load_to_change(db, call.workspace_id, group_id, call.connection_id), group_id)

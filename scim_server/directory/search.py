@@ -10,13 +10,14 @@ from sqlalchemy import ColumnElement, Select, Table, func, select
 from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory
-from scim_server.directory.contacts import Call
+from scim_server.directory.contacts import Call, lapse
+from scim_server.domain.invitation import InvitationState
 from scim_server.domain.roles import Permission
-from scim_server.mapping import to_group, to_user
+from scim_server.mapping import instant, to_group, to_user
 from scim_server.scim.filter import Filter
 from scim_server.scim.filter_tree import Compare
 from scim_server.scim.paging import Position
-from scim_server.scim.schema import GROUP, USER, Target
+from scim_server.scim.schema import GROUP, USER, WORKSPACE_URN, Target
 from scim_server.storage import contacts, counts, groups, tables, whole
 from scim_server.storage.db import reading
 from scim_server.storage.pages import Order, order_of
@@ -67,10 +68,31 @@ def find(directory: Directory, call: Call, kind: str, query: Query, *, with_othe
     Without a filter archived contacts are left out, unless the connection lists them (lifecycle.md D5).
     """
     call.actor.require(_KINDS[kind].permission)
+    page = _read(directory, call, kind, query, with_others=with_others)
+    if kind == USER.name and _lapsed(directory, call, page.resources):
+        page = _read(directory, call, kind, query, with_others=with_others)
+    return page
+
+
+def _read(directory: Directory, call: Call, kind: str, query: Query, *, with_others: bool) -> Page:
     if kind == USER.name and (found := _look_up(directory, call, query)) is not None:
         return found
     with reading(directory.engine) as db:
         return _find(db, call, kind, query, with_others=with_others)
+
+
+def _lapsed(directory: Directory, call: Call, users: Sequence[Mapping[str, Any]]) -> bool:
+    """Expire those invitations of `users` that are past their time (T5); whether there were any."""
+    now = instant(directory.now())
+    invitations = ((user["id"], user[WORKSPACE_URN].get("invitation")) for user in users)
+    due = [
+        contact_id
+        for contact_id, invitation in invitations
+        if invitation and invitation.get("state") == InvitationState.PENDING and invitation["expiresAt"] <= now
+    ]
+    for contact_id in due:
+        lapse(directory, call, contact_id)
+    return bool(due)
 
 
 def _look_up(directory: Directory, call: Call, query: Query) -> Page | None:

@@ -12,8 +12,8 @@ from scim_server.domain.roles import ALL_PERMISSIONS, Role
 class Actor:
     """A caller in one workspace: a connection, a person or the system itself.
 
-    `kind` is connection, contact or system; `door` is where the call came in: scim, cli or console. `role` is the
-    person's role, None for a connection or the system.
+    `kind` is connection, contact or system; `door` is where the call came in: scim, api, cli or console. `role` is
+    the person's role, None for a connection or the system.
     """
 
     workspace_id: str

@@ -69,6 +69,16 @@ class TargetNotEligible(Refused):
         super().__init__(f"Ownership can't be transferred: the contact {reason}.")
 
 
+class ReassignmentNotPossible(Refused):
+    """The contact named to take over a deleted one's items can't (R55); `reason` completes "the contact …"."""
+
+    code = "reassignment_not_possible"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"Linked items can't be handed over: the contact {reason}.")
+
+
 class IllegalTransition(Refused):
     """`event` isn't possible from `status`; `sources` are the states it is possible from."""
 

@@ -6,7 +6,7 @@ Must not know who stores, shows or sends it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -79,8 +79,8 @@ class ContactEvent:
     """One transition of one contact, as a record.
 
     `facts` maps what changed to (before, after), such as {"status": ("active", "inactive")}; its keys are status,
-    archived, role, licence, seat, over, account_linked and invitation. `attributes` are the names, never the values,
-    of what else changed.
+    archived, role, licence, seat, over, account_linked, invitation and items_owner (ids). `attributes` are the names,
+    never the values, of what else changed.
     """
 
     kind: Kind
@@ -93,3 +93,8 @@ class ContactEvent:
     def words(self) -> Words:
         """The row of WORDS for this event's kind."""
         return WORDS[self.kind]
+
+
+def handed_over(event: ContactEvent, heir_id: str) -> ContactEvent:
+    """The event of a deletion, with whom the contact's linked items were handed to (R55)."""
+    return replace(event, facts={**event.facts, "items_owner": (event.contact_id, heir_id)})

@@ -9,7 +9,8 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6750 import BearerTokenValidator, InvalidTokenError
 
 from scim_server.directory import Directory
-from scim_server.domain.roles import Role
+from scim_server.domain.actor import Actor
+from scim_server.domain.roles import ROLE_PERMISSIONS, Role, expand_scopes
 from scim_server.scim.errors import ScimError
 from scim_server.storage import access, contacts
 from scim_server.storage.whole import Whole, read_granted
@@ -56,7 +57,25 @@ class Authenticator:
             return access.grant_of(engine, token, now), None
         return read_granted(engine, token, contact_id, now)
 
-    def role_of(self, grant: access.Grant) -> Role:
+    def actor(self, grant: access.Grant, request_id: str, *, door: str) -> Actor:
+        """Who calls, and with what rights. Raises ScimError unauthorized."""
+        role = None
+        permissions = expand_scopes(grant.scopes)
+        if grant.contact_id is not None:
+            # a token never lets a person do more than the person may
+            role = self._role_of(grant)
+            permissions &= ROLE_PERMISSIONS[role]
+        return Actor(
+            workspace_id=grant.connection.workspace_id,
+            kind="connection" if grant.contact_id is None else "contact",
+            door=door,
+            permissions=permissions,
+            id=grant.contact_id or grant.connection.id,
+            role=role,
+            request_id=request_id,
+        )
+
+    def _role_of(self, grant: access.Grant) -> Role:
         """The role of the contact that a token acts for. Raises ScimError unauthorized where there is none any more."""
         found = contacts.read(self._directory.engine, grant.connection.workspace_id, grant.contact_id or "")
         if found is None or not found.sign_in_allowed:

@@ -17,8 +17,6 @@ from werkzeug.wrappers import Request as Received
 from werkzeug.wrappers import Response as WSGIResponse
 
 from scim_server.directory.contacts import Call
-from scim_server.domain.actor import Actor
-from scim_server.domain.roles import ROLE_PERMISSIONS, expand_scopes
 from scim_server.http.oauth import Authenticator
 from scim_server.http.operations import OPERATIONS, Asked, Endpoint
 from scim_server.http.refusals import answered
@@ -107,21 +105,7 @@ def _call(authenticator: Authenticator, received: Received, request_id: str, con
     """Who calls, and with what rights. Raises ScimError unauthorized."""
     grant, whole = authenticator.grant(received, contact_id)
     connection = grant.connection
-    role = None
-    permissions = expand_scopes(grant.scopes)
-    if grant.contact_id is not None:
-        # a token never lets a person do more than the person may
-        role = authenticator.role_of(grant)
-        permissions &= ROLE_PERMISSIONS[role]
-    actor = Actor(
-        workspace_id=connection.workspace_id,
-        kind="connection" if grant.contact_id is None else "contact",
-        door="scim",
-        permissions=permissions,
-        id=grant.contact_id or connection.id,
-        role=role,
-        request_id=request_id,
-    )
+    actor = authenticator.actor(grant, request_id, door="scim")
     return Call(actor, connection, "", tolerance_of(connection.preset), contact_id=grant.contact_id, prefetched=whole)
 
 

@@ -82,6 +82,11 @@ def workspace_named(db: Db, name: str) -> Workspace | None:
     return None if row is None else Workspace(id=row.workspace_id, name=row.name)
 
 
+def workspace_name(db: Db, workspace_id: str) -> str:
+    """What the workspace is called."""
+    return str(db.scalar(select(workspaces.c.name).where(workspaces.c.workspace_id == workspace_id)))
+
+
 def all_workspaces(db: Db) -> Sequence[Workspace]:
     """All workspaces, oldest first."""
     rows = db.execute(select(workspaces).order_by(workspaces.c.workspace_id))

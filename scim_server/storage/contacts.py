@@ -91,10 +91,13 @@ def load_to_change(db: Db, workspace_id: str, contact_id: str, connection_id: st
     return load(db, workspace_id, contact_id, connection_id)
 
 
-def load_by_user_name(db: Db, workspace_id: str, key: str, connection_id: str | None) -> Contact | None:
-    """The contact whose folded userName is `key`, its row locked, or None."""
+def load_by_user_name(
+    db: Db, workspace_id: str, key: str, connection_id: str | None, *, lock_row: bool = True
+) -> Contact | None:
+    """The contact whose folded userName is `key`, its row locked unless it is only to be looked at, or None."""
     named = {"workspace": workspace_id, "key": key}
-    lock(db, _NAME_LOCKED, named)
+    if lock_row:
+        lock(db, _NAME_LOCKED, named)
     row = db.execute(_BY_NAME, {**named, "connection": connection_id}).one_or_none()
     return None if row is None else contact_of(row)
 

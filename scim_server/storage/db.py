@@ -79,6 +79,7 @@ def open_engine(url: str, *, pool_size: int = 8) -> Engine:
         "json_serializer": _json_text,
         "pool_use_lifo": True,
         "pool_reset_on_return": None,
+        "hide_parameters": True,  # an error's text goes to the log, and parameters may be personal data
     }
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
@@ -103,7 +104,8 @@ def _json_text(value: Any) -> str:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    # secure_delete: what is deleted is overwritten, so that an erased person is in no free page either (R45b)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -118,9 +120,24 @@ def _begin(connection: Connection) -> None:
 
 @contextmanager
 def transaction(engine: Engine, purpose: str) -> Iterator[Connection]:
-    """A transaction to "read" or "write", committed at the end, rolled back by an exception; nothing is tried again."""
-    with engine.connect().execution_options(purpose=purpose) as connection, _begun(connection):
+    """A transaction to "read" or "write", committed at the end, rolled back by an exception; nothing is tried again.
+
+    What was put off with after_commit is done then, with the connection given back.
+    """
+    later: list[Callable[[], None]] = []
+    with engine.connect().execution_options(purpose=purpose, later=later) as connection, _begun(connection):
         yield connection
+    for action in later:
+        action()
+
+
+def after_commit(db: Connection, action: Callable[[], None]) -> None:
+    """Do `action` once the transaction is committed, and never if it isn't.
+
+    What it raises comes out of the transaction, which stands; so it must not use the database, or be tried again.
+    """
+    later: list[Callable[[], None]] = db.get_execution_options()["later"]
+    later.append(action)
 
 
 def _begun(connection: Connection) -> RootTransaction:

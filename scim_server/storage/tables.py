@@ -260,6 +260,14 @@ seats = Table(
         sqlite_where=text("holder_id IS NULL"),
         postgresql_where=text("holder_id IS NULL"),
     ),
+    # few seats are over: who looks for one needn't walk them all
+    Index(
+        "ix_seats_over",
+        "workspace_id",
+        "licence",
+        sqlite_where=text("over"),
+        postgresql_where=text("over"),
+    ),
 )
 
 groups = Table(

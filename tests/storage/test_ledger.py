@@ -44,6 +44,10 @@ def people(tight: World) -> list[str]:
     return [client.user(f"user{number}", active=False)["id"] for number in range(16)]
 
 
+def new_id() -> str:
+    return secrets.token_hex(8)
+
+
 def claim(world: World, holder: str, licence: LicenceType = MEMBER, state: SeatState = SeatState.ASSIGNED) -> Seat:
     return writing(world.directory.engine, lambda db: claimed(db, world, holder, licence, state))
 
@@ -55,11 +59,11 @@ def claimed(
     licence: LicenceType = MEMBER,
     state: SeatState = SeatState.ASSIGNED,
 ) -> Seat:
-    return ledger.claim(db, world.workspace_id, licence, state, holder, NOW, secrets.token_hex(8))
+    return ledger.claim(db, world.workspace_id, licence, state, holder, NOW, new_id)
 
 
 def release(world: World, holder: str) -> None:
-    writing(world.directory.engine, lambda db: ledger.release(db, world.workspace_id, holder))
+    writing(world.directory.engine, lambda db: ledger.release(db, world.workspace_id, holder, NOW, new_id))
 
 
 def pool(world: World, licence: str = "member") -> Pool:
@@ -89,7 +93,7 @@ def test_the_last_seat_is_the_last(tight: World, people: list[str]) -> None:
 def test_a_reserved_seat_is_promoted(tight: World, people: list[str]) -> None:
     reserved = claim(tight, people[0], state=SeatState.RESERVED)
     later = NOW.replace(hour=5)
-    writing(tight.directory.engine, lambda db: ledger.promote(db, tight.workspace_id, people[0], later))
+    writing(tight.directory.engine, lambda db: ledger.promote(db, tight.workspace_id, people[0], later, new_id))
     with reading(tight.directory.engine) as db:
         row = db.execute(select(seats).where(seats.c.holder_id == people[0])).one()
     assert (row.id, row.state, row.since) == (reserved.id, "assigned", later)
@@ -104,7 +108,7 @@ def test_beyond_the_purchased(tight: World, people: list[str]) -> None:
 
 
 def test_purchased_seats_go_first(tight: World, people: list[str]) -> None:
-    writing(tight.directory.engine, lambda db: ledger.add_seats(db, tight.workspace_id, "extra", ["e1"]))
+    writing(tight.directory.engine, lambda db: ledger.add_seats(db, tight.workspace_id, "extra", ["e1"], NOW, new_id))
     assert claim(tight, people[0], EXTRA).id == "e1"
     assert claim(tight, people[1], EXTRA).over is True
     assert pool(tight, "extra") == Pool(licence="extra", purchased=1, assigned=2, over=1)
@@ -127,7 +131,7 @@ def test_to_release_nothing_changes_nothing(tight: World, people: list[str]) -> 
 
 
 def test_no_seats_to_add_is_no_statement(tight: World) -> None:
-    writing(tight.directory.engine, lambda db: ledger.add_seats(db, tight.workspace_id, "member", []))
+    writing(tight.directory.engine, lambda db: ledger.add_seats(db, tight.workspace_id, "member", [], NOW, new_id))
     assert pool(tight).purchased == 2
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -128,7 +130,37 @@ def upgrade() -> None:
     )
     op.create_index("ix_sessions_contact_id", "sessions", ["workspace_id", "contact_id"], unique=False)
     op.create_index("ix_sessions_hash", "sessions", ["hash"], unique=False)
+    op.create_index(
+        "ix_seats_over",
+        "seats",
+        ["workspace_id", "licence"],
+        unique=False,
+        sqlite_where=sa.text("over"),
+        postgresql_where=sa.text("over"),
+    )
+    _open_the_ledger()
     op.add_column("workspaces", sa.Column("billing_day", sa.Integer(), server_default=sa.text("1"), nullable=False))
+
+
+def _open_the_ledger() -> None:
+    """The ledger's first row for each pool: what is counted now, so that its sums are the counters from here on.
+
+    Its id sorts before those that follow, which begin with the time.
+    """
+    statement = """
+        INSERT INTO seat_changes
+            (workspace_id, id, at, licence, change, purchased, assigned, reserved, over, contact_id)
+        SELECT seats.workspace_id, '0-' || seats.licence, :now, seats.licence, 'opening',
+            sum(CASE WHEN licence_types.counted AND NOT seats.over THEN 1 ELSE 0 END),
+            sum(CASE WHEN seats.state = 'assigned' THEN 1 ELSE 0 END),
+            sum(CASE WHEN seats.state = 'reserved' THEN 1 ELSE 0 END),
+            sum(CASE WHEN seats.over THEN 1 ELSE 0 END), NULL
+        FROM seats JOIN licence_types
+            ON licence_types.workspace_id = seats.workspace_id AND licence_types.name = seats.licence
+        GROUP BY seats.workspace_id, seats.licence
+    """
+    now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    op.get_bind().execute(sa.text(statement), {"now": now})
 
 
 def downgrade() -> None:

@@ -1,0 +1,123 @@
+"""`scim-server activity export`: the activity log as CSV or JSON lines, with the names that people have now.
+
+Knows no rules: it asks the directory.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Final
+
+import click
+import orjson
+
+from scim_server.cli import database_option, main, opened
+from scim_server.directory import activity as log
+from scim_server.directory import life
+from scim_server.directory.activity import Entry
+
+_COLUMNS: Final = tuple(field.name for field in fields(Entry))
+# What a spreadsheet takes for the beginning of a formula, or may after it has dropped a blank.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - wide ones count too
+
+
+class Time(click.ParamType[datetime]):
+    """A day or a point in time, in UTC where it names no other zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            found = datetime.fromisoformat(value)
+            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no time such as 2026-01-31 or 2026-01-31T12:00:00Z.", param, ctx)
+
+
+@main.group()
+def activity() -> None:
+    """Who did what to whom."""
+
+
+@activity.command("export")
+@click.option("--workspace", required=True, metavar="NAME", help="The workspace's name.")
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True, help="How.")
+@click.option("--person", metavar="USERNAME", help="Only what this contact (a userName or an id) did or underwent.")
+@click.option("--act", "acts", multiple=True, metavar="ACT", help="Only this act, such as contact.deleted; repeatable.")
+@click.option("--since", type=Time(), metavar="TIME", help="Only from this time on.")
+@click.option("--until", type=Time(), metavar="TIME", help="Only before this time.")
+@click.argument("file", required=False, metavar="[FILE]", type=click.Path(dir_okay=False, path_type=Path))
+@database_option
+def export(
+    workspace: str,
+    kind: str,
+    person: str | None,
+    acts: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    file: Path | None,
+) -> None:
+    """Write the activity of a workspace, oldest first, to FILE or to standard output."""
+    directory = opened()
+    actor = life.operator(directory, workspace)
+    contact_id = None if person is None else life.show(directory, actor, person).contact.id
+    entries = log.stream(directory, actor, log.Wanted(contact_id=contact_id, acts=acts, since=since, until=until))
+    with _written(file) as to:
+        _WRITERS[kind](to, entries)
+
+
+@contextmanager
+def _written(file: Path | None) -> Iterator[IO[str]]:
+    """Where to write to; a file has its name only once it is whole."""
+    if file is None:
+        yield sys.stdout
+        return
+    part = file.with_name(f"{file.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as to:
+            yield to
+        part.replace(file)
+    except OSError as error:
+        raise click.ClickException(f"{file} can't be written: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_csv(to: IO[str], entries: Iterator[Entry]) -> None:
+    writer = csv.writer(to, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for entry in entries:
+        writer.writerow([harmless(_cell(value)) for value in _values(entry).values()])
+
+
+def _write_lines(to: IO[str], entries: Iterator[Entry]) -> None:
+    for entry in entries:
+        to.write(orjson.dumps(_values(entry), option=orjson.OPT_UTC_Z).decode() + "\n")
+
+
+_WRITERS: Final[Mapping[str, Callable[[IO[str], Iterator[Entry]], None]]] = {"csv": _write_csv, "jsonl": _write_lines}
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in _COLUMNS}
+
+
+def _cell(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return orjson.dumps(value).decode() if value else ""
+
+
+def harmless(cell: str) -> str:
+    """The cell with an apostrophe before it where a spreadsheet would carry it out as a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) or cell.lstrip().startswith(_FORMULA) else cell

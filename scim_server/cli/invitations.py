@@ -1,0 +1,63 @@
+"""Commands about invitations that were sent; the one that sends them is in contact. Asks the directory."""
+
+from __future__ import annotations
+
+import click
+
+from scim_server.cli import database_option, json_option, main, opened, show
+from scim_server.directory import Directory, life
+from scim_server.directory import invitations as invited
+from scim_server.directory.contacts import Call
+from scim_server.domain.contact import Contact
+
+_workspace_option = click.option("--workspace", required=True, metavar="NAME", help="The workspace's name.")
+_who = click.argument("who")
+
+
+@main.group()
+def invitations() -> None:
+    """Look after invitations that were sent: again, back, or past their time."""
+
+
+@invitations.command("expire")
+@database_option
+@json_option
+def expire(as_json: bool) -> None:
+    """Expire the invitations whose time is up, and free their seats. For a timer: once an hour is enough."""
+    expired = invited.expire_due(opened())
+    if as_json:
+        show({"expired": expired}, as_json=True)
+    else:
+        click.echo(f"Expired {expired} invitation{'' if expired == 1 else 's'}.")
+
+
+@invitations.command("resend")
+@_who
+@_workspace_option
+@click.option("--email", metavar="ADDRESS", help="Where it goes now.  [default: where it went before]")
+@database_option
+@json_option
+def resend(who: str, workspace: str, email: str | None, as_json: bool) -> None:
+    """Mail an invited contact (WHO: userName or id) a new link; the old one is dead."""
+    directory, call, contact = _found(who, workspace)
+    sent = invited.resend(directory, call, contact.id, email, directory.random_bytes)
+    values = {"invited": contact.user_name, "id": contact.id, "email": sent.email, "expires": sent.expires}
+    show(values, as_json=as_json)
+
+
+@invitations.command("revoke")
+@_who
+@_workspace_option
+@database_option
+@json_option
+def revoke(who: str, workspace: str, as_json: bool) -> None:
+    """Take an invited contact's (WHO: userName or id) invitation back; its seat is free, and nobody is told."""
+    directory, call, contact = _found(who, workspace)
+    invited.revoke(directory, call, contact.id)
+    show({"revoked": contact.user_name, "id": contact.id}, as_json=as_json)
+
+
+def _found(who: str, workspace: str) -> tuple[Directory, Call, Contact]:
+    directory = opened()
+    actor = life.operator(directory, workspace)
+    return directory, Call(actor, None, ""), life.show(directory, actor, who).contact

@@ -1,0 +1,251 @@
+"""Invitations through the one door: invite, send again, take back, accept, expire.
+
+Each is one transaction; the mail goes out when it is committed. Knows neither SMTP nor pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import Connection as Db
+
+from scim_server import mail
+from scim_server.directory import Directory
+from scim_server.directory.access import NotAllowed, Taken
+from scim_server.directory.contacts import Call, email_to_invite, lapsed, save_decision, to_change
+from scim_server.directory.passwords import hash_password, is_password
+from scim_server.domain.actor import Actor, system
+from scim_server.domain.contact import Contact, Context, Event, Status, decide
+from scim_server.domain.errors import InvitationExpired, InvitationNotPending, Refused, WrongAccount
+from scim_server.storage import access, accounts, contacts, ledger
+from scim_server.storage.accounts import Account, Link
+from scim_server.storage.db import reading, writing
+
+RandomBytes = Callable[[int], bytes]
+
+# A link that was made once and one that never was look the same: only hashes are kept, and dead ones aren't.
+_GONE: Final = "used, replaced or taken back"
+
+
+class WrongPassword(Refused):
+    """The invited address has an account already, and the password isn't its own (T4)."""
+
+    code = "wrong_password"
+
+    def __init__(self) -> None:
+        super().__init__("There is an account under this e-mail address already. Accept with its password.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invited:
+    """An invitation that was saved and mailed: the complete User, where the mail went, when its link ends."""
+
+    user: dict[str, Any]
+    email: str
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What the holder of a link may see: to where it invites whom, and whether there is an account to sign in to."""
+
+    workspace: str
+    email: str
+    expires: datetime
+    has_account: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Who came in: the contact is active now, and the account with that e-mail opens it."""
+
+    workspace_id: str
+    contact_id: str
+    email: str
+
+
+def invite(directory: Directory, call: Call, contact_id: str, email: str | None, random_bytes: RandomBytes) -> Invited:
+    """Invite an uninvited contact (T2), or an inactive one again (T9), by a mail to `email` or the contact's own.
+
+    Raises EmailMissing, NotAllowed for what is no address, NoFreeSeat, IllegalTransition, MissingPermission, ScimError
+    notFound; MailFailed where the invitation is saved and the mail isn't sent.
+    """
+
+    def settle(contact: Contact) -> tuple[Event, str | None]:
+        event = Event.REINVITE if contact.status is Status.INACTIVE else Event.INVITE
+        return event, email or email_to_invite(contact, contact.profile)
+
+    return _issue(directory, call, contact_id, settle, random_bytes)
+
+
+def resend(directory: Directory, call: Call, contact_id: str, email: str | None, random_bytes: RandomBytes) -> Invited:
+    """Mail a new link, to `email` or where the last one went (T3); the old link is dead. Raises as invite does."""
+    return _issue(directory, call, contact_id, lambda _: (Event.RESEND, email), random_bytes)
+
+
+def revoke(directory: Directory, call: Call, contact_id: str) -> dict[str, Any]:
+    """Take the invitation back (T6); return the complete User. Nobody is mailed.
+
+    Raises IllegalTransition, MissingPermission, ScimError notFound.
+    """
+
+    def work(db: Db) -> dict[str, Any]:
+        contact = to_change(directory, db, call, contact_id)
+        now = directory.now()
+        decision = decide(contact, Event.REVOKE, Context(now=now, permissions=call.actor.permissions))
+        return save_decision(directory, db, call, contact, decision, now)
+
+    return writing(directory.engine, work)
+
+
+def _issue(
+    directory: Directory,
+    call: Call,
+    contact_id: str,
+    settle: Callable[[Contact], tuple[Event, str | None]],
+    random_bytes: RandomBytes,
+) -> Invited:
+    """Do what `settle` makes of the contact: an event, and the address that it is for."""
+    directory = replace(directory, random_bytes=random_bytes)
+
+    def work(db: Db) -> Invited:
+        contact = to_change(directory, db, call, contact_id)
+        event, email = settle(contact)
+        if email and not mail.is_address(email):
+            raise NotAllowed(f"{email[:64]!r} is not an e-mail address.")
+        now = directory.now()
+        context = Context(
+            now=now,
+            permissions=call.actor.permissions,
+            licences=ledger.licences(db, call.workspace_id),
+            email=email,
+            lifetime=directory.lifetime,
+            actor_role=call.actor.role,
+        )
+        decision = decide(contact, event, context)
+        user = save_decision(directory, db, call, contact, decision, now)
+        invitation = decision.contact.invitation
+        if invitation is None:
+            raise ValueError("an invitation was decided on and isn't there")
+        return Invited(user=user, email=invitation.email, expires=invitation.expires_at)
+
+    return writing(directory.engine, work)
+
+
+def offer(directory: Directory, text: str) -> Offer:
+    """What a link offers; looking changes nothing. Raises InvitationNotPending, InvitationExpired."""
+    with reading(directory.engine) as db:
+        link, email = _found(db, text)
+        workspace = access.workspace_name(db, link.workspace_id)
+        account = accounts.account_with(db, email)
+    if link.expires <= directory.now():
+        raise InvitationExpired
+    return Offer(workspace=workspace, email=email, expires=link.expires, has_account=account is not None)
+
+
+def accept(
+    directory: Directory, text: str, *, password: str | None = None, account_email: str | None = None
+) -> Accepted:
+    """Accept the invitation whose link ends in `text` (T4): once, by the first who does.
+
+    Either with a `password`, which becomes the new account's, or must be the one of an account that is there; or as the
+    account that is signed in, `account_email`. Raises InvitationNotPending, InvitationExpired, WrongAccount,
+    WrongPassword, Taken for an account that belongs to another contact here, ScimError for a password that can't be.
+    """
+    with reading(directory.engine) as db:
+        _, email = _found(db, text)
+        known = accounts.account_with(db, email)
+    proof = _proof(known, password) if account_email is None else None  # slow, so before the transaction
+
+    def work(db: Db) -> Accepted | None:
+        link, email = _found(db, text)
+        contact = contacts.load_to_change(db, link.workspace_id, link.contact_id, None)
+        if contact is None or accounts.invitation_of(db, text) is None:  # someone was first while this one waited
+            raise InvitationNotPending(_GONE)
+        call = Call(_invited(link), None, "")
+        if lapsed(directory, db, call, contact) is not contact:
+            return None
+        now = directory.now()
+        decision = decide(
+            contact, Event.ACCEPT, Context(now=now, account_email=email if account_email is None else account_email)
+        )
+        account = _account(directory, db, email, proof)
+        _link(db, link, account)
+        save_decision(directory, db, call, contact, decision, now)
+        return Accepted(workspace_id=link.workspace_id, contact_id=contact.id, email=account.email)
+
+    accepted = writing(directory.engine, work)
+    if accepted is None:  # the expiry is saved, and the answer no
+        raise InvitationExpired
+    return accepted
+
+
+def expire_due(directory: Directory) -> int:
+    """Expire every invitation past its time (T5), each in a transaction of its own; return how many there were.
+
+    Sessions that have ended are swept out too.
+    """
+    with reading(directory.engine) as db:
+        due = accounts.invitations_due(db, directory.now())
+    expired = sum(writing(directory.engine, partial(_expire, directory, link)) for link in due)
+    writing(directory.engine, lambda db: accounts.drop_ended_sessions(db, directory.now()))
+    return expired
+
+
+def _expire(directory: Directory, link: Link, db: Db) -> bool:
+    contact = contacts.load_to_change(db, link.workspace_id, link.contact_id, None)
+    if contact is None:
+        return False
+    return lapsed(directory, db, Call(system(link.workspace_id), None, ""), contact) is not contact
+
+
+def _found(db: Db, text: str) -> tuple[Link, str]:
+    """The link and the address it was sent to. Raises InvitationNotPending."""
+    link = accounts.invitation_of(db, text)
+    contact = None if link is None else contacts.load(db, link.workspace_id, link.contact_id, None)
+    if link is None or contact is None or contact.invitation is None:
+        raise InvitationNotPending(_GONE)
+    return link, contact.invitation.email
+
+
+def _invited(link: Link) -> Actor:
+    return Actor(
+        workspace_id=link.workspace_id, kind="contact", door="console", permissions=frozenset(), id=link.contact_id
+    )
+
+
+def _proof(known: Account | None, password: str | None) -> str:
+    """The hash that the account's password must have, or is to get. Raises WrongPassword, ScimError invalidValue."""
+    if known is None or known.password is None:
+        return hash_password(password or "")
+    if not is_password(known.password, password or ""):
+        raise WrongPassword
+    return known.password
+
+
+def _account(directory: Directory, db: Db, email: str, proof: str | None) -> Account:
+    """The account under the invited address; without `proof` it is the one that is signed in.
+
+    Raises WrongAccount, WrongPassword.
+    """
+    account = accounts.account_with(db, email)
+    if account is None:
+        if proof is None:
+            raise WrongAccount
+        account = Account(id=directory.new_id(), email=email, password=proof)
+        accounts.add_account(db, account, directory.now())
+    elif account.password is None and proof is not None:
+        accounts.set_password(db, account.id, proof)
+    elif proof is not None and account.password != proof:  # it was made, or changed, meanwhile
+        raise WrongPassword
+    return account
+
+
+def _link(db: Db, link: Link, account: Account) -> None:
+    if accounts.contact_linked_to(db, link.workspace_id, account.id) not in (None, link.contact_id):
+        raise Taken("The account under this e-mail address belongs to another contact of the workspace.")
+    accounts.link(db, link.workspace_id, link.contact_id, account.id)

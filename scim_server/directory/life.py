@@ -1,0 +1,174 @@
+"""A person's, or an operator's, acts on one contact: the console's and the command line's way through the one door.
+
+A contact is named by its id or its userName. Each act is decided by domain.contact and saved in one transaction. Knows
+no commands, pages or forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sqlalchemy import Connection as Db
+
+from scim_server.directory import Directory, contacts
+from scim_server.directory.access import Taken, Unknown
+from scim_server.directory.columns import body_of, key_of
+from scim_server.directory.contacts import Call, save_decision, shortened
+from scim_server.domain.actor import Actor, system
+from scim_server.domain.contact import Contact, Context, Decision, Event, Status, decide
+from scim_server.domain.errors import IllegalTransition
+from scim_server.domain.group import Membership
+from scim_server.domain.roles import Permission
+from scim_server.domain.workspace import transfer as hand_over
+from scim_server.mapping import to_wish
+from scim_server.storage import access, groups, ledger
+from scim_server.storage import contacts as stored
+from scim_server.storage.db import LostRace, reading, writing
+
+# What the actions of a contact's menu ask for; the other ones have functions of their own.
+ACTS: Final = (Event.DEACTIVATE, Event.ACTIVATE, Event.ARCHIVE, Event.UNARCHIVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The contact after an act; `changed` is False where it was so before (T17)."""
+
+    contact: Contact
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A contact and the groups it is in."""
+
+    contact: Contact
+    groups: tuple[Membership, ...]
+
+
+def operator(directory: Directory, workspace_name: str) -> Actor:
+    """Who acts at the command line: the system, in the workspace of that name. Raises access.Unknown."""
+    with reading(directory.engine) as db:
+        workspace = access.workspace_named(db, workspace_name)
+    if workspace is None:
+        raise Unknown(f"There is no workspace named {shortened(workspace_name)!r}.")
+    return system(workspace.id)
+
+
+def show(directory: Directory, actor: Actor, who: str) -> Shown:
+    """The contact with that id or userName. Raises Unknown, MissingPermission."""
+    actor.require(Permission.CONTACTS_VIEW)
+    with reading(directory.engine) as db:
+        contact = find(db, actor.workspace_id, who)
+        around = groups.memberships_of(db, actor.workspace_id, [contact.id])[contact.id]
+    return Shown(contact=contact, groups=tuple(around))
+
+
+def create(directory: Directory, actor: Actor, values: Mapping[str, Any]) -> Contact:
+    """Make an uninvited contact (T1) of `values`, columns.Values without flags and groups.
+
+    Raises Taken for a userName in use, ScimError for a value that doesn't fit, and domain refusals.
+    """
+    body = body_of(directory.types, values, None)
+    wish = to_wish(body, None, None, patched=False)
+
+    def work(db: Db) -> Contact:
+        actor.require(Permission.CONTACTS_EDIT)
+        key = key_of(wish.draft.user_name)
+        if stored.load_by_user_name(db, actor.workspace_id, key, None) is not None:
+            raise Taken(f"The userName {shortened(wish.draft.user_name)!r} is already in use.")
+        context = replace(_context(directory, db, actor), draft=wish.draft, new_id=directory.new_id())
+        decision = decide(None, Event.CREATE, replace(context, licence=wish.licence))
+        return _saved(directory, db, actor, None, decision)
+
+    return writing(directory.engine, work)
+
+
+def act(directory: Directory, actor: Actor, who: str, event: Event) -> Done:
+    """Carry out one of ACTS (T8, T10, T13), or change nothing where it is so already (T17).
+
+    Raises Unknown, and domain refusals: OwnerProtected (R40), NoFreeSeat (T11), MissingPermission (R41),
+    IllegalTransition for activating someone who was never let in: they are invited instead (T2).
+    """
+    if event not in ACTS:
+        raise ValueError(f"{event} has a function of its own")
+
+    def work(db: Db) -> Done:
+        found = find(db, actor.workspace_id, who, to_change=True)
+        contact = contacts.lapsed(directory, db, Call(actor, None, ""), found)
+        decision = decide(contact, event, _context(directory, db, actor))
+        if event is Event.ACTIVATE and contact.status is Status.UNINVITED:
+            raise IllegalTransition(event, contact.status, (Status.INACTIVE,))
+        if not decision.changed:
+            return Done(contact=contact, changed=False)
+        return Done(contact=_saved(directory, db, actor, contact, decision), changed=True)
+
+    return writing(directory.engine, work)
+
+
+def delete(directory: Directory, actor: Actor, who: str, *, reassign_to: str | None = None) -> str:
+    """Delete the contact for good (T14); returns its id. Its linked items go to the contact `reassign_to` or to nobody.
+
+    Raises Unknown, OwnerProtected, MissingPermission, ReassignmentNotPossible.
+    """
+    actor.require(Permission.CONTACTS_DELETE)
+    with reading(directory.engine) as db:
+        contact = find(db, actor.workspace_id, who)
+        heir = None if reassign_to is None else find(db, actor.workspace_id, reassign_to)
+    contacts.delete(directory, Call(actor, None, ""), contact.id, reassign_to=heir.id if heir else None)
+    return contact.id
+
+
+def transfer(directory: Directory, actor: Actor, who: str) -> tuple[Contact, Contact]:
+    """Hand ownership to `who` (T15): the two roles swap in one transaction. Returns the old and the new owner.
+
+    The owner may ask, or an operator at the command line. Raises Unknown, OnlyOwner, TargetNotEligible.
+    """
+
+    def work(db: Db) -> tuple[Contact, Contact]:
+        owner = _owner_to_change(db, actor.workspace_id)
+        target = find(db, actor.workspace_id, who, to_change=True)
+        asked_by = None if actor.kind == "system" else (actor.id or "")
+        given, received = hand_over(owner, target, directory.now(), actor_id=asked_by)
+        # in this order: no workspace has two owners, not even between two statements
+        return (
+            _saved(directory, db, actor, owner, given),
+            _saved(directory, db, actor, target, received),
+        )
+
+    return writing(directory.engine, work)
+
+
+def find(db: Db, workspace_id: str, who: str, *, to_change: bool = False) -> Contact:
+    """The contact with that id, or else with that userName; locked where it is to be changed. Raises Unknown."""
+    load = stored.load_to_change if to_change else stored.load
+    contact = load(db, workspace_id, who, None)
+    if contact is None:  # an id comes first: nobody can take another's place by a userName that looks like it
+        contact = stored.load_by_user_name(db, workspace_id, key_of(who), None, lock_row=to_change)
+    if contact is None:
+        raise Unknown(f"The workspace has no contact with the userName or id {shortened(who)!r}.")
+    return contact
+
+
+def _owner_to_change(db: Db, workspace_id: str) -> Contact:
+    owner = stored.owner_of(db, workspace_id)
+    locked = stored.load_to_change(db, workspace_id, owner.id, None) if owner is not None else None
+    if locked is None or not locked.owner:
+        raise LostRace
+    return locked
+
+
+def _context(directory: Directory, db: Db, actor: Actor) -> Context:
+    return Context(
+        now=directory.now(),
+        permissions=actor.permissions,
+        licences=ledger.licences(db, actor.workspace_id),
+        actor_role=actor.role,
+    )
+
+
+def _saved(directory: Directory, db: Db, actor: Actor, before: Contact | None, decision: Decision) -> Contact:
+    """Save and record the decision; the contact as it is stored then."""
+    save_decision(directory, db, Call(actor, None, ""), before, decision, decision.contact.modified)
+    return find(db, actor.workspace_id, decision.contact.id)

@@ -1,0 +1,88 @@
+"""What follows from a decision for invitation links and sessions, in the decision's own transaction.
+
+The mail itself goes out after the commit: a link that was never saved must not be mailed. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection as Db
+
+from scim_server import mail
+from scim_server.directory import Directory
+from scim_server.domain.contact import Contact, Decision
+from scim_server.storage import access, accounts
+from scim_server.storage.db import after_commit
+
+# In the path, not in the fragment: the page must work without scripts. So it is single-use, a look at it changes
+# nothing (a mail scanner follows links), and the server keeps no record of paths.
+PATH: Final = "/invitation/"
+
+_log = structlog.get_logger()
+
+
+def follow(
+    directory: Directory, db: Db, workspace_id: str, before: Contact | None, decision: Decision, *, quiet: bool
+) -> None:
+    """Make, replace or kill the contact's invitation link; end its sessions and tokens where its access ends.
+
+    `quiet`: nobody is there to be told that a mail failed (lifecycle.md D2), so it is logged; else the mail's
+    MailFailed comes out of the transaction, which stands.
+    """
+    contact = decision.contact
+    if decision.end_sessions:
+        access.revoke_tokens_of(db, workspace_id, contact.id, contact.modified)
+        accounts.end_sessions_of(db, workspace_id, contact.id)
+    if decision.send_invitation and contact.invitation is not None:
+        text = new_secret(directory.random_bytes)
+        accounts.put_invitation(db, workspace_id, contact.id, text, contact.invitation.expires_at)
+        letter = mail.Invitation(
+            to=contact.invitation.email,
+            workspace=access.workspace_name(db, workspace_id),
+            link=f"{directory.site}{PATH}{text}",
+            sent=contact.invitation.sent_at,
+            expires=contact.invitation.expires_at,
+        )
+        after_commit(
+            db, partial(_post_quietly, directory, contact.id, letter) if quiet else partial(directory.post, letter)
+        )
+    elif before is not None and is_pending(before) and not is_pending(contact):
+        accounts.drop_invitation(db, workspace_id, contact.id)
+
+
+def forget(db: Db, workspace_id: str, contact_id: str) -> None:
+    """Unlink the account of a contact that is to be deleted; one that opens nothing else goes with it (R45b).
+
+    Links, sessions and tokens go with the contact's row.
+    """
+    if (account := accounts.account_of(db, workspace_id, contact_id)) is not None:
+        accounts.unlink(db, workspace_id, contact_id)
+        accounts.forget_account(db, account.id)
+
+
+def is_pending(contact: Contact) -> bool:
+    """Whether an answer to the contact's invitation is awaited."""
+    return contact.invitation is not None and contact.invitation.pending
+
+
+def is_due(contact: Contact, now: datetime) -> bool:
+    """Whether the contact's invitation is past its time and nobody has noticed."""
+    return contact.invitation is not None and contact.invitation.pending and contact.invitation.due(now)
+
+
+def new_secret(random_bytes: Callable[[int], bytes]) -> str:
+    """256 random bits that can stand in a URL."""
+    return base64.urlsafe_b64encode(random_bytes(32)).rstrip(b"=").decode()
+
+
+def _post_quietly(directory: Directory, contact_id: str, letter: mail.Invitation) -> None:
+    try:
+        directory.post(letter)
+    except mail.MailFailed as error:
+        _log.warning("invitation_mail_failed", contact_id=contact_id, reason=error.reason)

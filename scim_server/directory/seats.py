@@ -1,0 +1,284 @@
+"""Seats through the one door: what is bought, given, withheld and over, and how an administrator changes it (T16).
+
+Knows no HTTP, pages or exit codes. Every change stands alone in the pool's line, and is recorded where it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection as Db
+from sqlalchemy.exc import IntegrityError
+
+from scim_server.directory import Directory
+from scim_server.directory.access import NotAllowed, Taken, Unknown
+from scim_server.domain.actor import Actor, system
+from scim_server.domain.errors import ReductionNotPossible
+from scim_server.domain.roles import Permission
+from scim_server.domain.seats import (
+    LicenceType,
+    Policy,
+    Pool,
+    Reduction,
+    ReductionState,
+    cancel,
+    licence_named,
+    next_cycle,
+    schedule,
+)
+from scim_server.storage import access, ledger, seats
+from scim_server.storage.db import LostRace, reading, writing
+from scim_server.storage.seats import Entry, Held, Usage
+
+T = TypeVar("T")
+
+MOST: Final = 10_000_000
+PAGE: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """One licence type: its counters, the reductions that are open, and a sentence for each that waits.
+
+    Of a type that isn't counted nothing is purchased, and as many as anyone asks for are available.
+    """
+
+    licence: LicenceType
+    pool: Pool
+    reductions: tuple[Reduction, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A reduction that was due, after it was looked at: applied, or waiting."""
+
+    workspace_id: str
+    reduction: Reduction
+
+
+def operator(directory: Directory, workspace_name: str) -> Actor:
+    """Who acts by an administrative command in the workspace of that name. Raises Unknown."""
+    with reading(directory.engine) as db:
+        workspace = access.workspace_named(db, workspace_name)
+    if workspace is None:
+        raise Unknown(f"There is no workspace named {workspace_name[:64]!r}.")
+    return system(workspace.id)
+
+
+def show(directory: Directory, actor: Actor, licence: str | None = None) -> Sequence[Stock]:
+    """Every licence type of the workspace by name, or one. Raises UnknownLicence.
+
+    As all of this module that take an actor, it raises MissingPermission without seats:manage.
+    """
+    actor.require(Permission.SEATS_MANAGE)
+    with reading(directory.engine) as db:
+        found = ledger.licences(db, actor.workspace_id)
+        wanted = sorted(found) if licence is None else [licence_named(licence, found).name]
+        return [_stock(db, actor.workspace_id, found[name]) for name in wanted]
+
+
+def holders(
+    directory: Directory, actor: Actor, licence: str | None = None, *, after: str | None = None, count: int = PAGE
+) -> Sequence[Held]:
+    """Who holds a seat, in the order of their ids: a page of at most `count`, behind the contact `after`."""
+    actor.require(Permission.SEATS_MANAGE, Permission.CONTACTS_VIEW)
+    return _page(directory, actor, licence, lambda db: seats.holders(db, actor.workspace_id, licence, after, count))
+
+
+def entries(
+    directory: Directory, actor: Actor, licence: str | None = None, *, after: str | None = None, count: int = PAGE
+) -> Sequence[Entry]:
+    """The ledger, oldest first: a page of at most `count` rows, behind the row `after`. Raises UnknownLicence."""
+    actor.require(Permission.SEATS_MANAGE)
+    return _page(directory, actor, licence, lambda db: seats.entries(db, actor.workspace_id, licence, after, count))
+
+
+def usage(directory: Directory, actor: Actor, licence: str | None = None) -> Sequence[Usage]:
+    """The counters at the end of each day (UTC) on which one changed, by licence type. Raises UnknownLicence."""
+    actor.require(Permission.SEATS_MANAGE)
+    return _page(directory, actor, licence, lambda db: seats.usage(db, actor.workspace_id, licence))
+
+
+def add(directory: Directory, actor: Actor, licence: str, quantity: int) -> Stock:
+    """Buy `quantity` more seats at once; a reduction that waits and seats that are over get theirs first.
+
+    Raises UnknownLicence, and NotAllowed for a type that isn't counted or a number that can't be.
+    """
+    if not 1 <= quantity <= MOST:
+        raise NotAllowed(f"Between 1 and {MOST:,} seats can be added, not {quantity}.")
+
+    def work(db: Db, licence_type: LicenceType, before: Pool) -> Stock:
+        _require_counted(licence_type)
+        if before.purchased + quantity > MOST:
+            raise NotAllowed(f"A licence type has at most {MOST:,} seats; {before.purchased:,} are purchased.")
+        ids = [directory.new_id() for _ in range(quantity)]
+        ledger.add_seats(db, actor.workspace_id, licence, ids, directory.now(), directory.new_id)
+        stock = _stock(db, actor.workspace_id, licence_type)
+        facts = {"licence": (None, licence), "added": (None, quantity)}
+        _record(directory, db, actor, "seats.added", None, facts)
+        return stock
+
+    return _changing(directory, actor, licence, work)
+
+
+def reduce(directory: Directory, actor: Actor, licence: str, quantity: int) -> Reduction:
+    """Buy `quantity` fewer seats from the next billing cycle on; until then it can be cancelled (T16, R47).
+
+    Raises UnknownLicence, NotAllowed for a type that isn't counted, ReductionNotPossible for more than there will be.
+    """
+
+    def work(db: Db, licence_type: LicenceType, before: Pool) -> Reduction:
+        _require_counted(licence_type)
+        now, workspace_id = directory.now(), actor.workspace_id
+        leaving = sum(each.quantity for each in seats.open_reductions(db, workspace_id, licence))
+        remaining = replace(before, purchased=max(0, before.purchased - leaving))
+        if not remaining.purchased:
+            raise ReductionNotPossible(f"There are no '{licence}' seats that aren't to go already.")
+        today = now.astimezone(UTC).date()
+        effective = next_cycle(today, seats.billing_day(db, workspace_id))
+        reduction = schedule(remaining, quantity, effective=effective, today=today, new_id=directory.new_id())
+        seats.add_reduction(db, workspace_id, reduction, now)
+        facts = {"licence": (None, licence), "quantity": (None, quantity), "effective": (None, effective.isoformat())}
+        _record(directory, db, actor, "seats.reduction_scheduled", reduction.id, facts)
+        return reduction
+
+    return _changing(directory, actor, licence, work)
+
+
+def cancel_reduction(directory: Directory, actor: Actor, reduction_id: str) -> Reduction:
+    """Call a reduction off before its day. Raises Unknown, ReductionNotPossible."""
+    actor.require(Permission.SEATS_MANAGE)
+    with reading(directory.engine) as db:
+        licence = _reduction(db, actor, reduction_id).licence
+
+    def work(db: Db, _: LicenceType, __: Pool) -> Reduction:
+        cancelled = cancel(_reduction(db, actor, reduction_id), _today(directory))
+        seats.set_state(db, actor.workspace_id, cancelled)
+        _record(directory, db, actor, "seats.reduction_cancelled", reduction_id, {})
+        return cancelled
+
+    return _changing(directory, actor, licence, work)
+
+
+def apply_due(directory: Directory) -> Sequence[Outcome]:
+    """Look at every reduction whose day has come, in all workspaces; for a timer. Each pool is a transaction."""
+    with reading(directory.engine) as db:
+        pools = seats.due_pools(db, _today(directory))
+    return [outcome for pool in pools for outcome in _apply(directory, *pool)]
+
+
+def set_policy(directory: Directory, actor: Actor, licence: str, policy: Policy) -> Stock:
+    """Say what happens when no seat is left: `block` or `allow` (T11, T12). The same again changes nothing.
+
+    Raises UnknownLicence, and NotAllowed for a type that isn't counted, or for `block` while seats are over: law 1
+    would be broken until they were bought or given back.
+    """
+
+    def work(db: Db, licence_type: LicenceType, before: Pool) -> Stock:
+        _require_counted(licence_type)
+        if policy is Policy.BLOCK and before.over:
+            raise NotAllowed(
+                f"{before.over} '{licence}' seats in use are beyond the {before.purchased} purchased. "
+                "Add seats or deactivate users, then block."
+            )
+        if policy is not licence_type.policy:
+            seats.set_policy(db, actor.workspace_id, licence, policy)
+            facts = {"licence": (licence, licence), "policy": (licence_type.policy.value, policy.value)}
+            _record(directory, db, actor, "seats.policy_changed", None, facts)
+        return _stock(db, actor.workspace_id, replace(licence_type, policy=policy))
+
+    return _changing(directory, actor, licence, work)
+
+
+def add_licence(directory: Directory, actor: Actor, name: str, *, counted: bool) -> Stock:
+    """Make a licence type, without a seat yet if it is counted. Raises Taken, NotAllowed."""
+    actor.require(Permission.SEATS_MANAGE)
+    name = name.strip()
+    if not name or len(name) > 64 or not name.isprintable():
+        raise NotAllowed("A licence type needs a name of at most 64 characters, all of them printable.")
+
+    def work(db: Db) -> Stock:
+        known = {each.casefold() for each in ledger.licences(db, actor.workspace_id)}
+        if name.casefold() in known:
+            raise Taken(f"There is a licence type named {name!r} already.")
+        made = LicenceType(name, counted)
+        try:
+            ledger.add_licence(db, actor.workspace_id, made)
+        except IntegrityError as error:
+            raise LostRace from error
+        _record(
+            directory, db, actor, "seats.licence_added", None, {"licence": (None, name), "counted": (None, counted)}
+        )
+        return _stock(db, actor.workspace_id, made)
+
+    return writing(directory.engine, work)
+
+
+def _changing(directory: Directory, actor: Actor, licence: str, act: Callable[[Db, LicenceType, Pool], T]) -> T:
+    """`act` in a transaction that is alone in the pool's line, once reductions that are due have been looked at."""
+    actor.require(Permission.SEATS_MANAGE)
+
+    def work(db: Db) -> T:
+        seats.lock(db, actor.workspace_id, licence, alone=True)
+        licence_type = licence_named(licence, ledger.licences(db, actor.workspace_id))
+        ledger.settle(db, actor.workspace_id, licence, directory.now(), directory.new_id)
+        return act(db, licence_type, ledger.pool(db, actor.workspace_id, licence))
+
+    return writing(directory.engine, work)
+
+
+def _apply(directory: Directory, workspace_id: str, licence: str) -> Sequence[Outcome]:
+    def work(db: Db) -> Sequence[Outcome]:
+        now = directory.now()
+        seats.lock(db, workspace_id, licence, alone=True)
+        due = [each for each in seats.open_reductions(db, workspace_id, licence) if each.effective <= _today(directory)]
+        ledger.settle(db, workspace_id, licence, now, directory.new_id)
+        after = [seats.reduction(db, workspace_id, each.id) for each in due]
+        return [Outcome(workspace_id=workspace_id, reduction=each) for each in after if each is not None]
+
+    return writing(directory.engine, work)
+
+
+def _page(directory: Directory, actor: Actor, licence: str | None, read: Callable[[Db], T]) -> T:
+    with reading(directory.engine) as db:
+        if licence is not None:
+            licence_named(licence, ledger.licences(db, actor.workspace_id))
+        return read(db)
+
+
+def _stock(db: Db, workspace_id: str, licence: LicenceType) -> Stock:
+    pool = ledger.pool(db, workspace_id, licence.name)
+    found = tuple(seats.open_reductions(db, workspace_id, licence.name))
+    notes = tuple(
+        f"A reduction by {each.quantity} has been due since {each.effective} and waits: {pool.in_use} seats are in use "
+        f"and {pool.purchased - each.quantity} would remain. Until then no purchased seat is given."
+        for each in found
+        if each.state is ReductionState.WAITING
+    )
+    return Stock(licence=licence, pool=pool, reductions=found, notes=notes)
+
+
+def _reduction(db: Db, actor: Actor, reduction_id: str) -> Reduction:
+    found = seats.reduction(db, actor.workspace_id, reduction_id)
+    if found is None:
+        raise Unknown(f"There is no reduction {reduction_id[:64]!r}.")
+    return found
+
+
+def _require_counted(licence: LicenceType) -> None:
+    if not licence.counted:
+        raise NotAllowed(f"'{licence.name}' seats aren't counted: there are as many as anyone asks for.")
+
+
+def _today(directory: Directory) -> date:
+    return directory.now().astimezone(UTC).date()
+
+
+def _record(
+    directory: Directory, db: Db, actor: Actor, act: str, subject_id: str | None, facts: dict[str, tuple[Any, Any]]
+) -> None:
+    ledger.record_act(db, actor, act, subject_id, directory.now(), directory.new_id(), facts)

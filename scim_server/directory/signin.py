@@ -1,0 +1,179 @@
+"""Signing in to a workspace, and the sessions that come of it. A session's text is shown once and kept as a hash.
+
+Knows no cookies and no pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Final
+
+from sqlalchemy import Connection as Db
+
+from scim_server.directory import Directory
+from scim_server.directory.links import new_secret
+from scim_server.directory.passwords import hash_password, is_password
+from scim_server.domain.contact import Contact
+from scim_server.domain.errors import Refused
+from scim_server.storage import access, accounts, contacts
+from scim_server.storage.accounts import Link
+from scim_server.storage.db import reading, writing
+
+LIFETIME: Final = timedelta(hours=12)  # a working day; whoever is still there signs in again
+_LONGEST: Final = 1024  # of a password: hashing more would be work for nothing
+
+
+class SignInRefused(Refused):
+    """No access. The message is the same whatever was wrong, so that it tells a stranger nothing."""
+
+    code = "sign_in_refused"
+
+    def __init__(self) -> None:
+        super().__init__("The e-mail or the password is wrong, or there is no access to this workspace.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A new session: its `text` is the secret, and can't be had again."""
+
+    text: str
+    workspace_id: str
+    contact_id: str
+    expires: datetime
+
+    def __repr__(self) -> str:
+        return f"SignedIn(contact_id={self.contact_id!r}, expires={self.expires!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A living session: the active contact, and the e-mail of the account that it is linked to."""
+
+    workspace_id: str
+    contact: Contact
+    account_email: str | None
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claim:
+    """One way in: a stored hash, and the contact whom it opens; `account_id` where the hash is an account's."""
+
+    workspace_id: str = ""
+    contact_id: str = ""
+    password: str | None = None
+    account_id: str | None = None
+
+
+_NO_CLAIM: Final = _Claim()
+
+
+def sign_in(
+    directory: Directory, workspace_name: str, email: str, password: str, random_bytes: Callable[[int], bytes]
+) -> SignedIn:
+    """A session of the active contact whom the e-mail means, by its account's password or its own of that workspace.
+
+    Two hashes are compared whatever is found, so that the time it takes tells nothing either. Raises SignInRefused.
+    """
+    password = password if len(password) <= _LONGEST else ""
+    with reading(directory.engine) as db:
+        claims = _claims(db, workspace_name, email)
+    # a list, as a generator would stop at the first that fits
+    fitting = [claim for claim in claims if is_password(claim.password or _nobodys(), password) and claim.password]
+
+    def work(db: Db) -> SignedIn:
+        for claim in fitting:
+            contact = contacts.load_to_change(db, claim.workspace_id, claim.contact_id, None)
+            if contact is not None and _opens(db, claim, contact):
+                return _opened(directory, db, claim, random_bytes)
+        raise SignInRefused
+
+    if not fitting:
+        raise SignInRefused
+    return writing(directory.engine, work)
+
+
+def session_of(directory: Directory, text: str) -> Session | None:
+    """Whose session it is, looked up at each request; None once it has ended or its contact may not sign in."""
+    with reading(directory.engine) as db:
+        link = accounts.session_of(db, text, directory.now())
+        contact = None if link is None else contacts.load(db, link.workspace_id, link.contact_id, None)
+        if link is None or contact is None or not contact.sign_in_allowed:
+            return None
+        account = accounts.account_of(db, link.workspace_id, contact.id)
+    return Session(
+        workspace_id=link.workspace_id,
+        contact=contact,
+        account_email=account.email if account is not None and contact.account_linked else None,
+        expires=link.expires,
+    )
+
+
+def sign_out(directory: Directory, text: str) -> None:
+    """End the session; one that has ended stays so."""
+    writing(directory.engine, lambda db: accounts.end_session(db, text))
+
+
+def sign_out_everywhere(directory: Directory, text: str) -> None:
+    """End all sessions of the session's person: this contact's, and those of its account in other workspaces."""
+
+    def work(db: Db) -> None:
+        link = accounts.session_of(db, text, directory.now())
+        if link is None:
+            return
+        account = accounts.account_of(db, link.workspace_id, link.contact_id)
+        elsewhere = accounts.links_of(db, account.id) if account is not None else ()
+        for workspace_id, contact_id in {(link.workspace_id, link.contact_id), *elsewhere}:
+            accounts.end_sessions_of(db, workspace_id, contact_id)
+
+    writing(directory.engine, work)
+
+
+def _claims(db: Db, workspace_name: str, email: str) -> tuple[_Claim, _Claim]:
+    """The account's way in and the contact's own; _NO_CLAIM for what isn't there."""
+    nothing = (_NO_CLAIM, _NO_CLAIM)
+    if not (workspace_name.isprintable() and email.isprintable()):  # PostgreSQL's text holds no NUL
+        return nothing
+    workspace = access.workspace_named(db, workspace_name)
+    if workspace is None:
+        return nothing
+    account = accounts.account_with(db, email)
+    named_id = accounts.contact_named(db, workspace.id, email)
+    named = None if named_id is None else contacts.load(db, workspace.id, named_id, None)
+    by_account, own = nothing
+    if account is not None and (linked := accounts.contact_linked_to(db, workspace.id, account.id) or named_id):
+        by_account = _Claim(
+            workspace_id=workspace.id, contact_id=linked, password=account.password, account_id=account.id
+        )
+    if named is not None:
+        own = _Claim(workspace_id=workspace.id, contact_id=named.id, password=named.password)
+    return by_account, own
+
+
+def _opens(db: Db, claim: _Claim, contact: Contact) -> bool:
+    """Whether the claim still holds, now that the contact is locked."""
+    if not contact.sign_in_allowed:
+        return False
+    if claim.account_id is None:
+        return contact.password == claim.password
+    account = accounts.account_of(db, claim.workspace_id, contact.id)
+    # a provisioned contact has no account yet: the one with its e-mail, which only its mailbox could make, becomes it
+    return contact.account_linked and (account is None or account.id == claim.account_id)
+
+
+def _opened(directory: Directory, db: Db, claim: _Claim, random_bytes: Callable[[int], bytes]) -> SignedIn:
+    if claim.account_id is not None:
+        accounts.link(db, claim.workspace_id, claim.contact_id, claim.account_id)
+    now, text = directory.now(), new_secret(random_bytes)
+    link = Link(workspace_id=claim.workspace_id, contact_id=claim.contact_id, expires=now + LIFETIME)
+    accounts.add_session(db, link, directory.new_id(), text, now)
+    return SignedIn(text=text, workspace_id=link.workspace_id, contact_id=link.contact_id, expires=link.expires)
+
+
+@cache
+def _nobodys() -> str:
+    """A hash to compare with where there is none."""
+    return hash_password("nobody's password")

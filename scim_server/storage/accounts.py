@@ -1,0 +1,192 @@
+"""Accounts, their links to contacts, invitation links and sessions. Secrets are kept as hashes alone; decides nothing.
+
+An account is found by its folded e-mail. A link's or a session's text finds its workspace by its SHA-256.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection as Db
+from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from scim_server.scim.schema import USER, fold
+from scim_server.storage.access import hash_of
+from scim_server.storage.db import LostRace
+from scim_server.storage.tables import account_links, accounts, contact_emails, contacts, invitation_links, sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A person's sign-in identity; `password` is an Argon2id hash."""
+
+    id: str
+    email: str
+    password: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """Which contact an invitation link or a session belongs to, and until when it is good."""
+
+    workspace_id: str
+    contact_id: str
+    expires: datetime
+
+
+def email_key(email: str) -> str:
+    """The folded form that e-mail addresses are compared by: the one of userNames."""
+    return fold(USER.attributes["username"], email.strip())
+
+
+def account_with(db: Db, email: str) -> Account | None:
+    """The account with that e-mail, in any case."""
+    row = db.execute(select(accounts).where(accounts.c.email_key == email_key(email))).one_or_none()
+    return None if row is None else Account(id=row.id, email=row.email, password=row.password)
+
+
+def account_of(db: Db, workspace_id: str, contact_id: str) -> Account | None:
+    """The account that is, or was, linked to the contact: whether it is now, the contact says."""
+    row = db.execute(
+        select(accounts)
+        .join(account_links, account_links.c.account_id == accounts.c.id)
+        .where(account_links.c.workspace_id == workspace_id, account_links.c.contact_id == contact_id)
+    ).one_or_none()
+    return None if row is None else Account(id=row.id, email=row.email, password=row.password)
+
+
+def add_account(db: Db, account: Account, now: datetime) -> None:
+    """Insert an account. Raises LostRace where another of that e-mail came first."""
+    row = {"id": account.id, "email": account.email, "email_key": email_key(account.email)}
+    try:
+        db.execute(insert(accounts), {**row, "password": account.password, "created": now})
+    except IntegrityError as error:
+        raise LostRace from error
+
+
+def set_password(db: Db, account_id: str, password: str) -> None:
+    """Give the account a password, as a hash."""
+    db.execute(update(accounts).where(accounts.c.id == account_id).values(password=password))
+
+
+def contact_linked_to(db: Db, workspace_id: str, account_id: str) -> str | None:
+    """The id of the workspace's contact that the account is, or was, linked to."""
+    mine = (account_links.c.workspace_id == workspace_id, account_links.c.account_id == account_id)
+    found: str | None = db.scalar(select(account_links.c.contact_id).where(*mine))
+    return found
+
+
+def link(db: Db, workspace_id: str, contact_id: str, account_id: str) -> None:
+    """Link the contact to the account, in place of any other. Raises LostRace where either is gone or taken."""
+    mine = (account_links.c.workspace_id == workspace_id, account_links.c.contact_id == contact_id)
+    try:
+        db.execute(delete(account_links).where(*mine, account_links.c.account_id != account_id))
+        insert_new = (postgresql if db.dialect.name == "postgresql" else sqlite).insert(account_links)
+        row = {"workspace_id": workspace_id, "contact_id": contact_id, "account_id": account_id}
+        keys = [account_links.c.workspace_id, account_links.c.contact_id]
+        db.execute(insert_new.values(row).on_conflict_do_nothing(index_elements=keys))
+    except IntegrityError as error:
+        raise LostRace from error
+
+
+def unlink(db: Db, workspace_id: str, contact_id: str) -> None:
+    """Forget which account the contact is linked to."""
+    mine = (account_links.c.workspace_id == workspace_id, account_links.c.contact_id == contact_id)
+    db.execute(delete(account_links).where(*mine))
+
+
+def forget_account(db: Db, account_id: str) -> None:
+    """Delete the account if no contact anywhere is linked to it: nobody would be left whose identity it is."""
+    linked = exists().where(account_links.c.account_id == accounts.c.id)
+    try:
+        db.execute(delete(accounts).where(accounts.c.id == account_id, ~linked))
+    except IntegrityError as error:  # linked elsewhere meanwhile
+        raise LostRace from error
+
+
+def contact_named(db: Db, workspace_id: str, email: str) -> str | None:
+    """The id of the contact who is meant by an e-mail: by its userName, else the only one with that address."""
+    key = email_key(email)
+    of_name = select(contacts.c.id).where(contacts.c.workspace_id == workspace_id, contacts.c.user_name_key == key)
+    named: str | None = db.scalar(of_name)
+    if named is not None:
+        return named
+    of_email = (
+        select(contact_emails.c.contact_id)
+        .where(contact_emails.c.workspace_id == workspace_id, contact_emails.c.value_key == key)
+        .distinct()
+        .limit(2)
+    )
+    found = db.scalars(of_email).all()
+    return found[0] if len(found) == 1 else None
+
+
+def put_invitation(db: Db, workspace_id: str, contact_id: str, text: str, expires: datetime) -> None:
+    """Keep the hash of the contact's invitation link, in place of an older one, which is dead from here on."""
+    drop_invitation(db, workspace_id, contact_id)
+    row = {"workspace_id": workspace_id, "contact_id": contact_id, "hash": hash_of(text), "expires": expires}
+    db.execute(insert(invitation_links), row)
+
+
+def drop_invitation(db: Db, workspace_id: str, contact_id: str) -> None:
+    """Make the contact's invitation link useless, if it has one."""
+    of_contact = (invitation_links.c.workspace_id == workspace_id, invitation_links.c.contact_id == contact_id)
+    db.execute(delete(invitation_links).where(*of_contact))
+
+
+def invitation_of(db: Db, text: str) -> Link | None:
+    """Whose link it is; None for one that was used, replaced or taken back, or never made."""
+    row = db.execute(select(invitation_links).where(invitation_links.c.hash == hash_of(text))).one_or_none()
+    if row is None:
+        return None
+    return Link(workspace_id=row.workspace_id, contact_id=row.contact_id, expires=row.expires)
+
+
+def invitations_due(db: Db, now: datetime) -> Sequence[Link]:
+    """The links whose time is up, the oldest first."""
+    query = select(invitation_links).where(invitation_links.c.expires <= now).order_by(invitation_links.c.expires)
+    return [
+        Link(workspace_id=row.workspace_id, contact_id=row.contact_id, expires=row.expires) for row in db.execute(query)
+    ]
+
+
+def add_session(db: Db, link: Link, session_id: str, text: str, now: datetime) -> None:
+    """Insert a session by the hash of its text."""
+    row = {"workspace_id": link.workspace_id, "contact_id": link.contact_id, "id": session_id}
+    db.execute(insert(sessions), {**row, "hash": hash_of(text), "created": now, "expires": link.expires})
+
+
+def session_of(db: Db, text: str, now: datetime) -> Link | None:
+    """Whose session it is; None for one that has ended or never was."""
+    query = select(sessions).where(sessions.c.hash == hash_of(text), sessions.c.expires > now)
+    row = db.execute(query).one_or_none()
+    if row is None:
+        return None
+    return Link(workspace_id=row.workspace_id, contact_id=row.contact_id, expires=row.expires)
+
+
+def end_session(db: Db, text: str) -> None:
+    """End one session."""
+    db.execute(delete(sessions).where(sessions.c.hash == hash_of(text)))
+
+
+def end_sessions_of(db: Db, workspace_id: str, contact_id: str) -> None:
+    """End every session of the contact."""
+    db.execute(delete(sessions).where(sessions.c.workspace_id == workspace_id, sessions.c.contact_id == contact_id))
+
+
+def links_of(db: Db, account_id: str) -> Sequence[tuple[str, str]]:
+    """The workspace and id of every contact that the account is, or was, linked to."""
+    query = select(account_links.c.workspace_id, account_links.c.contact_id)
+    return [
+        (row.workspace_id, row.contact_id) for row in db.execute(query.where(account_links.c.account_id == account_id))
+    ]
+
+
+def drop_ended_sessions(db: Db, now: datetime) -> None:
+    """Delete the sessions whose time is up."""
+    db.execute(delete(sessions).where(sessions.c.expires <= now))

@@ -1,0 +1,108 @@
+"""The activity log as it is read: rows with what their actors and subjects are called now. Writes nothing.
+
+Rows hold ids alone, so a name that was erased is erased from the log too (R45b); which words stand in its place, the
+reader decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection as Db
+from sqlalchemy import Select, and_, func, or_, select
+
+from scim_server.storage.tables import activity, connections, contacts, groups, items, tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row. `actor` and `subject` are present names, None where there is none (any more)."""
+
+    id: str
+    at: datetime
+    act: str
+    door: str
+    actor_kind: str
+    actor_id: str | None
+    actor: str | None
+    subject_id: str | None
+    subject: str | None
+    facts: dict[str, Any]
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which rows: those a contact did or that are about it, of any of `acts`, from `since` on, before `until`."""
+
+    contact_id: str | None = None
+    acts: Sequence[str] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+_ACTORS: Final = contacts.alias("actors"), connections.alias("actor_connections")
+# Ids are unique over all tables, so that at most one of these has the subject.
+_SUBJECTS: Final = tuple(
+    (each.alias(f"subject_{each.name}"), name)
+    for each, name in ((contacts, "label"), (groups, "display_name"), (connections, "name"), (items, "title"))
+)
+_TOKENS: Final = tokens.alias("subject_tokens")
+
+
+def _is(table: Any, column: Any) -> Any:
+    return and_(table.c.workspace_id == activity.c.workspace_id, table.c.id == column)
+
+
+def _select() -> Select[Any]:
+    people, links = _ACTORS
+    joined: Any = activity.outerjoin(people, _is(people, activity.c.actor_id))
+    joined = joined.outerjoin(links, _is(links, activity.c.actor_id))
+    for table, _ in _SUBJECTS:
+        joined = joined.outerjoin(table, _is(table, activity.c.subject_id))
+    joined = joined.outerjoin(_TOKENS, _is(_TOKENS, activity.c.subject_id))
+    names = [table.c[name] for table, name in _SUBJECTS]
+    return select(
+        activity,
+        func.coalesce(people.c.label, links.c.name).label("actor"),
+        func.coalesce(*names, "…" + _TOKENS.c.hint).label("subject"),
+    ).select_from(joined)
+
+
+_SELECT: Final = _select()
+
+
+def page(db: Db, workspace_id: str, wanted: Wanted, *, after: str | None, count: int) -> list[Row]:
+    """Up to `count` rows beyond the id `after`, oldest first."""
+    query = _SELECT.where(activity.c.workspace_id == workspace_id).order_by(activity.c.id).limit(count)
+    if wanted.contact_id is not None:
+        query = query.where(or_(activity.c.actor_id == wanted.contact_id, activity.c.subject_id == wanted.contact_id))
+    if wanted.acts:
+        query = query.where(activity.c.act.in_(wanted.acts))
+    if wanted.since is not None:
+        query = query.where(activity.c.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(activity.c.at < wanted.until)
+    if after is not None:
+        query = query.where(activity.c.id > after)
+    return [_row(each) for each in db.execute(query)]
+
+
+def _row(row: Any) -> Row:
+    return Row(
+        id=row.id,
+        at=row.at,
+        act=row.act,
+        door=row.door,
+        actor_kind=row.actor_kind,
+        actor_id=row.actor_id,
+        actor=row.actor,
+        subject_id=row.subject_id,
+        subject=row.subject,
+        facts=orjson.loads(row.facts),
+        request_id=row.request_id,
+    )
