@@ -223,7 +223,7 @@ def test_a_strict_client_may_close_circles(world: World) -> None:
 
 
 def test_large_statements_are_not_kept(world: World, client: Client) -> None:
-    """A compiled statement of a hundred comparisons takes megabytes; whoever sends many of them would fill the memory."""
+    """Compiled, a hundred comparisons take megabytes: whoever sends many of them would fill the memory."""
     cache = world.directory.engine._compiled_cache
     assert cache is not None
     names = ("title", "nickName", "displayName", "userType", "locale", "timezone", "profileUrl", "preferredLanguage")
