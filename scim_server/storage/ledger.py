@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection as Db
-from sqlalchemy import Select, case, delete, func, insert, select, update
+from sqlalchemy import Select, case, delete, func, insert, select, text, update
 
 from scim_server.domain.actor import Actor
 from scim_server.domain.events import ContactEvent
@@ -68,6 +68,9 @@ def claim(
     """
     values = {"holder_id": holder_id, "state": state.value, "since": now}
     if licence.counted:
+        if db.dialect.name == "postgresql":
+            # where most seats are free the planner would walk the table for one, past all that are held
+            db.execute(text("SET LOCAL enable_seqscan = off"))
         free = (
             select(seats.c.id)
             .where(seats.c.workspace_id == workspace_id, seats.c.licence == licence.name, seats.c.holder_id.is_(None))
