@@ -124,7 +124,9 @@ def token() -> None:
 @token.command("create")
 @_workspace_option
 @_connection_option
-@click.option("--scope", default="scim", show_default=True, help=f"Any of: {', '.join(SCOPES)}.")
+@click.option(
+    "--scope", multiple=True, default=("scim",), show_default=True, help=f"Once for each of: {', '.join(SCOPES)}."
+)
 @click.option(
     "--expires-in",
     type=click.IntRange(1, access.MOST_TOKEN_DAYS),
@@ -137,7 +139,7 @@ def token() -> None:
 @database_option
 @json_option
 def create_token(
-    workspace: str, connection: str, scope: str, expires_in: int, user_name: str | None, as_json: bool
+    workspace: str, connection: str, scope: tuple[str, ...], expires_in: int, user_name: str | None, as_json: bool
 ) -> None:
     """Make a bearer token. Its text is shown once and can't be had again."""
     made, text = access.create_token(
@@ -145,7 +147,7 @@ def create_token(
         workspace,
         connection,
         secrets.token_bytes,
-        scopes=scope,
+        scopes=" ".join(scope),
         expires_in_days=expires_in,
         user_name=user_name,
     )

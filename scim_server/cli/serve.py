@@ -59,7 +59,7 @@ def serve(host: str, port: int, workers: int) -> None:
     click.echo(f"SCIM base URL: {settings.base_url or f'http://{shown_host}:{port}'}{PREFIX}")
     if token is not None:
         click.echo(f"Bearer token: {token}")
-        click.echo("The token is shown this once. Another one:")
+        click.echo("The token is shown this once. Another one (with the same --database, if you named one):")
     else:
         click.echo("A new token, with the names of your workspace and connection (see: scim-server connection list):")
     click.echo(f"  scim-server token create --workspace {FIRST_WORKSPACE} --connection {FIRST_CONNECTION}")
@@ -78,9 +78,10 @@ def serve(host: str, port: int, workers: int) -> None:
         log_dictconfig=LOGS,
     )
     server.serve()
-    # the last one to close an SQLite database leaves it in one file
-    with directory.engine.connect():
-        pass
+    if directory.engine.dialect.name == "sqlite":
+        # the last one to close a database leaves it in one file
+        with directory.engine.connect():
+            pass
     directory.engine.dispose()
 
 

@@ -79,6 +79,16 @@ class Path:
     term: Filter | None
 
 
+def size(filter: Filter) -> int:
+    """How many comparisons a filter makes."""
+    match filter:
+        case And(terms) | Or(terms):
+            return sum(map(size, terms))
+        case Not(term) | ValuePath(_, term):
+            return size(term)
+    return 1
+
+
 def print_filter(filter: Filter) -> str:
     """Canonical text that parses to the same tree; names of extensions are qualified with their URN."""
     return _print(filter, str)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection as Db
-from sqlalchemy import Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, select, text, update
 
 from scim_server.domain.actor import Actor, system
 from scim_server.domain.errors import UnknownLicence
@@ -155,6 +155,9 @@ def _enter(db: Db, workspace_id: str, licence: str, now: datetime) -> Terms:
 
 def _free_seat(db: Db, workspace_id: str, licence: str, state: SeatState, holder_id: str, now: datetime) -> Seat | None:
     values = {"holder_id": holder_id, "state": state.value, "since": now}
+    if db.dialect.name == "postgresql":
+        # where most seats are free the planner would walk the table for one, past all that are held
+        db.execute(text("SET LOCAL enable_seqscan = off"))
     free = _free(workspace_id, licence).limit(1)
     for attempt in (free.with_for_update(skip_locked=True), free.with_for_update()):
         claimed = _take(db, workspace_id, attempt, values)

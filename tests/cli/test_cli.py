@@ -107,7 +107,9 @@ def test_each_command_prints_one_json_object(shell: Shell) -> None:
     connection = shell.json("connection", "create", "--workspace", "ACME", "--name", "idp", "--preset", "okta")
     assert (connection["connection"], connection["preset"]) == ("idp", "okta")
     assert connection["settings"]["list_archived"] is True
-    token = shell.json("token", "create", *HERE, "--scope", "contacts:view groups:view", "--expires-in", "30")
+    token = shell.json(
+        "token", "create", *HERE, "--scope", "contacts:view", "--scope", "groups:view", "--expires-in", "30"
+    )
     assert (token["connection"], token["scope"]) == ("idp", "contacts:view groups:view")
     assert token["token"].startswith("scim_")
     assert token["expires"].endswith("Z")

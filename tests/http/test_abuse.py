@@ -220,3 +220,16 @@ def test_a_strict_client_may_close_circles(world: World) -> None:
     ]
     answer = strict.post("/Bulk", bulk(*operations))
     assert [each["status"] for each in answer.json["Operations"]] == ["201", "201"], answer.text
+
+
+def test_large_statements_are_not_kept(world: World, client: Client) -> None:
+    """Compiled, a hundred comparisons take megabytes: whoever sends many of them would fill the memory."""
+    cache = world.directory.engine._compiled_cache
+    assert cache is not None
+    names = ("title", "nickName", "displayName", "userType", "locale", "timezone", "profileUrl", "preferredLanguage")
+    client.get("/Users?filter=" + " or ".join(f'{names[0]} eq "{number}"' for number in range(20)))
+    kept = len(cache)
+    for most in range(10, 40):
+        terms = (f'{names[number % most % len(names)]} sw "{number}"' for number in range(most))
+        assert client.get("/Users?filter=" + " and ".join(terms)).json["totalResults"] == 0
+    assert len(cache) == kept

@@ -25,6 +25,7 @@ from scim_server.scim.filter import (
     print_filter,
     value_target,
 )
+from scim_server.scim.filter_tree import size
 from scim_server.scim.schema import (
     CORE,
     ENTERPRISE_URN,
@@ -356,3 +357,8 @@ def test_normal_date_refuses(written: str) -> None:
 def test_value_target(name: str, compared: str | None) -> None:
     found = value_target(target(name))
     assert (str(found) if found else None) == compared
+
+
+def test_the_size_of_a_filter_is_its_comparisons() -> None:
+    text = 'not (title eq "a" or emails[type eq "work" and value co "b"]) and active eq true and nickName pr'
+    assert size(parse_filter(USER, text)) == 5

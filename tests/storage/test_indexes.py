@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, Engine, event, insert, text
+from sqlalchemy import Connection, Engine, delete, event, insert, text
 
 from benchmarks import million
 from scim_server.app import create_app
@@ -22,9 +22,11 @@ from scim_server.directory import Directory, access, search
 from scim_server.directory.contacts import Call
 from scim_server.directory.search import Query
 from scim_server.domain.actor import system
+from scim_server.domain.seats import SeatState
 from scim_server.scim.filter import parse_filter
 from scim_server.scim.schema import ENTERPRISE_URN, GROUP, USER
 from scim_server.settings import Settings
+from scim_server.storage import ledger
 from scim_server.storage.db import transaction
 from scim_server.storage.prepared import Prepared
 from scim_server.storage.tables import (
@@ -155,7 +157,7 @@ def plans(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
 
     def explain(connection: Connection, _: Any, statement: str, parameters: Any, __: Any, ___: bool) -> None:
         nonlocal asking
-        if asking or not statement.lstrip("( ").startswith(("SELECT", "WITH")):
+        if asking or not statement.lstrip("( ").startswith(("SELECT", "WITH", "UPDATE")):
             return
         asking = True
         prefix = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
@@ -230,6 +232,24 @@ def seek(crowd: Crowd, kind: str, filter: str, index: str) -> int:
     assert len(page.resources) == min(page.total, query.count)
     assert count.total == page.total
     return page.total
+
+
+def test_a_free_seat_is_an_index_seek(crowd: Crowd) -> None:
+    engine, workspace_id = crowd.directory.engine, crowd.call.workspace_id
+    with transaction(engine, "write") as db:
+        ledger.add_seats(
+            db, workspace_id, "member", [f"f{number}" for number in range(50_000)], NOW, crowd.directory.new_id
+        )
+        if engine.dialect.name == "postgresql":
+            db.execute(text("ANALYZE seats"))
+    with pytest.MonkeyPatch.context() as patch, transaction(engine, "write") as db:
+        licence = ledger.licences(db, workspace_id)["member"]
+        db.execute(delete(seats).where(seats.c.workspace_id == workspace_id, seats.c.holder_id == "c000000"))
+        with plans(crowd.directory, patch) as found:
+            ledger.claim(db, workspace_id, licence, SeatState.ASSIGNED, "c000000", NOW, crowd.directory.new_id)
+        db.rollback()
+    assert found
+    assert not any(SCAN.search(plan) for plan in found), found
 
 
 @pytest.fixture(scope="module", params=DATABASES)
