@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import smtplib
 import ssl
 import tempfile
@@ -16,7 +17,7 @@ from datetime import datetime
 from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import format_datetime, make_msgid
+from email.utils import format_datetime
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -63,7 +64,8 @@ Post = Callable[[Invitation], None]
 
 def is_address(text: str) -> bool:
     """Whether `text` is one plain e-mail address that a message can safely be addressed to."""
-    return len(text) <= 320 and text.isprintable() and _ADDRESS.fullmatch(text) is not None
+    # what begins with =? would be decoded (RFC 2047), and could be anything then
+    return len(text) <= 320 and text.isprintable() and "=?" not in text and _ADDRESS.fullmatch(text) is not None
 
 
 def message_of(invitation: Invitation, sender: str) -> EmailMessage:
@@ -75,11 +77,11 @@ def message_of(invitation: Invitation, sender: str) -> EmailMessage:
     try:
         message["From"] = sender
         message["To"] = Address(username=local, domain=domain)
-        message["Subject"] = f"Your invitation to {invitation.workspace}"
+        message["Subject"] = f"Your invitation to {invitation.workspace.replace('=?', '= ?')}"
     except ValueError as error:
         raise MailFailed("the addresses or the workspace's name can't stand in a message") from error
     message["Date"] = format_datetime(invitation.sent)
-    message["Message-ID"] = make_msgid(domain=_domain(message))
+    message["Message-ID"] = f"<{secrets.token_hex(16)}@{_domain(message)}>"
     message["Auto-Submitted"] = "auto-generated"
     text = (
         f"You are invited to the workspace {invitation.workspace}.\n\n"

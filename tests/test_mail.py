@@ -235,3 +235,8 @@ def test_a_dead_mail_server_fails_no_sync(world: World, capsys: pytest.CaptureFi
     assert [(line["contact_id"], "can't be reached" in line["reason"]) for line in lines] == [(user["id"], True)]
     assert "ann@x.test" not in str(lines)
     client.app.extensions["directory"].engine.dispose()
+
+
+@pytest.mark.parametrize("address", ["=?utf-8?q?a=40evil.x=0d=0aBcc=3aq=40evil.x?=@x.test", "=?utf-8?q?m=2C?=@x.test"])
+def test_encoded_words_are_no_addresses(address: str) -> None:
+    assert not mail.is_address(address)

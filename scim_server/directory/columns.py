@@ -119,7 +119,10 @@ def _flag(name: str, cell: Any) -> bool | None:
 
 def _names(cell: Any) -> list[str]:
     """Names of groups: a list, or one cell in which `;` stands between them."""
-    names = next(csv.reader(io.StringIO(cell), delimiter=";"), []) if isinstance(cell, str) else cell or []
+    try:
+        names = next(csv.reader(io.StringIO(cell), delimiter=";"), []) if isinstance(cell, str) else cell or []
+    except csv.Error as error:
+        raise BadRow(f"groups can't be read: {error}.") from error
     if not isinstance(names, list):
         raise BadRow("groups must be a list of names.")
     for name in names:

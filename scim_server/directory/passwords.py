@@ -13,6 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from scim_server.scim.errors import ScimError
 
 SHORTEST: Final = 8  # as NIST SP 800-63B asks of passwords that people choose
+LONGEST: Final = 1024
 _HASHER: Final = PasswordHasher()
 
 
@@ -24,6 +25,8 @@ def hash_password(password: str) -> str:
     prepared = _prepared(password)
     if len(prepared) < SHORTEST:
         raise ScimError("invalidValue", f"password must have at least {SHORTEST} characters.")
+    if len(prepared) > LONGEST:
+        raise ScimError("invalidValue", f"password must have at most {LONGEST} characters.")
     # what RFC 8265 §4.2.1 leaves out: nobody can type them
     if any(category(each) == "Cc" for each in prepared):
         raise ScimError("invalidValue", "password must not hold control characters.")

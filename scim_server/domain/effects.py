@@ -15,7 +15,7 @@ from scim_server.domain import seats
 from scim_server.domain.errors import InvitationNotPending, OwnerRoleNotSettable, RoleAboveOwn
 from scim_server.domain.events import ContactEvent, Fact
 from scim_server.domain.invitation import Invitation
-from scim_server.domain.record import Contact, Context
+from scim_server.domain.record import Contact, Context, Draft
 from scim_server.domain.roles import Role, outranks
 from scim_server.domain.seats import Seat, SeatState
 from scim_server.domain.transitions import (
@@ -98,6 +98,8 @@ def _edited(contact: Contact, context: Context) -> Contact:
             raise OwnerRoleNotSettable
         _check_rank(draft.role, context)
         _check_rank(contact.role, context)
+    if _signs_in_otherwise(contact, draft):
+        _check_rank(contact.role, context)
     return replace(
         contact,
         user_name=draft.user_name,
@@ -106,6 +108,12 @@ def _edited(contact: Contact, context: Context) -> Contact:
         profile=draft.profile,
         password=draft.password,
     )
+
+
+def _signs_in_otherwise(contact: Contact, draft: Draft) -> bool:
+    """Whether an edit changes how the contact signs in: whoever may do that to an admin may be the admin."""
+    before = (contact.user_name, contact.password, contact.profile.get("emails"))
+    return before != (draft.user_name, draft.password, draft.profile.get("emails"))
 
 
 def _check_rank(role: Role, context: Context) -> None:
@@ -125,6 +133,8 @@ def _with_status(row: Transition, contact: Contact, now: datetime) -> Contact:
 
 def _invitation_after(row: Transition, before: Contact, context: Context) -> Invitation | None:
     current, now = before.invitation, context.now
+    if row.invitation in (InvitationEffect.ISSUE, InvitationEffect.RESEND):
+        _check_rank(before.role, context)  # who has the link is the contact
     if row.invitation is InvitationEffect.ISSUE:
         return invitations.issue(context.email, before.status, now, context.lifetime)
     if current is None:

@@ -85,7 +85,7 @@ def test_seats_equal_holders_after_many_threads(app: Flask) -> None:
     assert min(done) > 10
     check(world.directory, world.workspace_id)
     changes = {each.change.value for each in seats.entries(directory, system(world.workspace_id), count=10_000)}
-    assert {"added", "assigned", "released", "reduced"} <= changes
+    assert {"added", "assigned", "released"} <= changes
 
 
 @pytest.mark.parametrize("app", ["postgresql"], indirect=True)
