@@ -235,9 +235,20 @@ def _named_role(roles: Sequence[Mapping[str, Any]]) -> Role | None:
 def _licence(user: Mapping[str, Any]) -> str | None:
     """The licence type that `entitlements[type eq "license"].value` names (lifecycle.md D3)."""
     for entitlement in user.get("entitlements") or ():
-        if str(entitlement.get("type", "")).lower() in ("license", "licence") and "value" in entitlement:
+        if is_licence(entitlement) and "value" in entitlement:
             return str(entitlement["value"])
     return None
+
+
+def is_licence(entitlement: Mapping[str, Any]) -> bool:
+    """Whether an entitlement names a licence type, in either spelling (lifecycle.md D3)."""
+    return str(entitlement.get("type", "")).lower() in ("license", "licence")
+
+
+def first_value(elements: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The element that stands for all, such as the e-mail to write to: the primary one, or the first with a value."""
+    assigned = [each for each in elements if each.get("value")]
+    return next((each for each in assigned if each.get("primary")), assigned[0] if assigned else None)
 
 
 def to_group(group: Group, members: Sequence[Member] | None, base: str) -> dict[str, Any]:

@@ -18,8 +18,8 @@ import click
 import orjson
 
 from scim_server.cli import database_option, main, opened
+from scim_server.directory import access, life
 from scim_server.directory import activity as log
-from scim_server.directory import life
 from scim_server.directory.activity import Entry
 
 _COLUMNS: Final = tuple(field.name for field in fields(Entry))
@@ -67,7 +67,7 @@ def export(
 ) -> None:
     """Write the activity of a workspace, oldest first, to FILE or to standard output."""
     directory = opened()
-    actor = life.operator(directory, workspace)
+    actor = access.operator(directory, workspace)
     contact_id = None if person is None else life.show(directory, actor, person).contact.id
     entries = log.stream(directory, actor, log.Wanted(contact_id=contact_id, acts=acts, since=since, until=until))
     with _written(file) as to:

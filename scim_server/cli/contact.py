@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from scim_server.cli import database_option, json_option, main, opened, show
-from scim_server.directory import Directory, invitations, life
+from scim_server.directory import Directory, access, invitations, life
 from scim_server.directory.contacts import Call
 from scim_server.domain.actor import Actor
 from scim_server.domain.contact import Contact, Event
@@ -46,7 +46,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _here(workspace: str) -> tuple[Directory, Actor]:
     directory = opened()
-    return directory, life.operator(directory, workspace)
+    return directory, access.operator(directory, workspace)
 
 
 def _ask(question: str, contact: Contact, *, yes: bool) -> None:
@@ -173,7 +173,7 @@ def invite_contact(who: str, workspace: str, as_json: bool, email: str | None) -
     """Mail an invitation to a contact without access; the seat is kept until the answer."""
     directory, actor = _here(workspace)
     found = life.show(directory, actor, who).contact
-    sent = invitations.invite(directory, Call(actor, None, ""), found.id, email, directory.random_bytes)
+    sent = invitations.invite(directory, Call(actor, None, ""), found.id, email)
     show({"invited": found.user_name, "id": found.id, "email": sent.email, "expires": sent.expires}, as_json=as_json)
 
 

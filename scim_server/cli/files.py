@@ -112,7 +112,7 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], kind: str, header:
     handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = csv.writer(file)  # its lines end with CR and LF, so that a cell with either is quoted
             if kind == "csv":
                 writer.writerow(header)
             count = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from scim_server.cli import database_option, json_option, main, opened, show
-from scim_server.directory import Directory, life
+from scim_server.directory import Directory, access, life
 from scim_server.directory import invitations as invited
 from scim_server.directory.contacts import Call
 from scim_server.domain.contact import Contact
@@ -40,7 +40,7 @@ def expire(as_json: bool) -> None:
 def resend(who: str, workspace: str, email: str | None, as_json: bool) -> None:
     """Mail an invited contact (WHO: userName or id) a new link; the old one is dead."""
     directory, call, contact = _found(who, workspace)
-    sent = invited.resend(directory, call, contact.id, email, directory.random_bytes)
+    sent = invited.resend(directory, call, contact.id, email)
     values = {"invited": contact.user_name, "id": contact.id, "email": sent.email, "expires": sent.expires}
     show(values, as_json=as_json)
 
@@ -59,5 +59,5 @@ def revoke(who: str, workspace: str, as_json: bool) -> None:
 
 def _found(who: str, workspace: str) -> tuple[Directory, Call, Contact]:
     directory = opened()
-    actor = life.operator(directory, workspace)
+    actor = access.operator(directory, workspace)
     return directory, Call(actor, None, ""), life.show(directory, actor, who).contact

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from scim_server.cli import database_option, json_option, main, opened, show, show_rows
-from scim_server.directory import Directory, items, life
+from scim_server.directory import Directory, access, items, life
 from scim_server.directory.items import MOST_ON_A_PAGE, NewItem, ShownItem, Wanted
 from scim_server.domain.actor import Actor
 from scim_server.domain.items import ItemKind
@@ -35,7 +35,7 @@ def add(
 ) -> None:
     """Register an item with its owner and author."""
     directory = opened()
-    actor = life.operator(directory, workspace)
+    actor = access.operator(directory, workspace)
     new = NewItem(
         kind=kind,
         title=title,
@@ -56,7 +56,7 @@ def add(
 def list_items(workspace: str, kind: ItemKind | None, owner: str | None, author: str | None, as_json: bool) -> None:
     """List a workspace's items, oldest first."""
     directory = opened()
-    actor = life.operator(directory, workspace)
+    actor = access.operator(directory, workspace)
     wanted = Wanted(
         kind=kind,
         owner_id=None if owner is None else _id_of(directory, actor, owner),

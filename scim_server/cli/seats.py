@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from scim_server.cli import database_option, json_option, main, opened, show, show_rows
-from scim_server.directory import seats
+from scim_server.directory import access, seats
 from scim_server.directory.seats import Stock
 from scim_server.domain.seats import DEFAULT_LICENCE, Policy, Reduction
 
@@ -47,7 +47,7 @@ def show_seats(
 ) -> None:
     """Show the counters of each licence type and the reductions to come, or who holds the seats."""
     directory = opened()
-    actor = seats.operator(directory, workspace)
+    actor = access.operator(directory, workspace)
     if with_holders:
         held = seats.holders(directory, actor, licence, after=after, count=count)
         _print("holders", [asdict(each) for each in held], "Nobody holds a seat.", as_json=as_json)
@@ -68,7 +68,7 @@ def show_seats(
 def add(quantity: int, workspace: str, licence: str, as_json: bool) -> None:
     """Buy more seats, at once."""
     directory = opened()
-    stock = seats.add(directory, seats.operator(directory, workspace), licence, quantity)
+    stock = seats.add(directory, access.operator(directory, workspace), licence, quantity)
     _show_stock(stock, as_json=as_json)
 
 
@@ -81,7 +81,7 @@ def add(quantity: int, workspace: str, licence: str, as_json: bool) -> None:
 def reduce(quantity: int, workspace: str, licence: str, as_json: bool) -> None:
     """Buy fewer seats from the next billing cycle on. Nobody loses one by it."""
     directory = opened()
-    reduction = seats.reduce(directory, seats.operator(directory, workspace), licence, quantity)
+    reduction = seats.reduce(directory, access.operator(directory, workspace), licence, quantity)
     show(_reduction(reduction), as_json=as_json)
 
 
@@ -93,7 +93,7 @@ def reduce(quantity: int, workspace: str, licence: str, as_json: bool) -> None:
 def cancel(reduction_id: str, workspace: str, as_json: bool) -> None:
     """Call off a reduction by its id, before its day."""
     directory = opened()
-    reduction = seats.cancel_reduction(directory, seats.operator(directory, workspace), reduction_id)
+    reduction = seats.cancel_reduction(directory, access.operator(directory, workspace), reduction_id)
     show(_reduction(reduction), as_json=as_json)
 
 
@@ -106,7 +106,7 @@ def cancel(reduction_id: str, workspace: str, as_json: bool) -> None:
 def policy(policy: str, workspace: str, licence: str, as_json: bool) -> None:
     """Say what happens when no seat is free: refuse, or grant one that is flagged over."""
     directory = opened()
-    stock = seats.set_policy(directory, seats.operator(directory, workspace), licence, Policy(policy))
+    stock = seats.set_policy(directory, access.operator(directory, workspace), licence, Policy(policy))
     _show_stock(stock, as_json=as_json)
 
 
@@ -121,7 +121,7 @@ def policy(policy: str, workspace: str, licence: str, as_json: bool) -> None:
 def add_type(name: str, workspace: str, counted: bool, as_json: bool) -> None:
     """Make a licence type."""
     directory = opened()
-    stock = seats.add_licence(directory, seats.operator(directory, workspace), name, counted=counted)
+    stock = seats.add_licence(directory, access.operator(directory, workspace), name, counted=counted)
     _show_stock(stock, as_json=as_json)
 
 
@@ -134,7 +134,7 @@ def add_type(name: str, workspace: str, counted: bool, as_json: bool) -> None:
 def ledger(workspace: str, licence: str | None, after: str | None, count: int, as_json: bool) -> None:
     """List every change of the counters, oldest first."""
     directory = opened()
-    found = seats.entries(directory, seats.operator(directory, workspace), licence, after=after, count=count)
+    found = seats.entries(directory, access.operator(directory, workspace), licence, after=after, count=count)
     _print("changes", [asdict(each) for each in found], "The ledger has no more rows.", as_json=as_json)
 
 
@@ -146,7 +146,7 @@ def ledger(workspace: str, licence: str | None, after: str | None, count: int, a
 def usage(workspace: str, licence: str | None, as_json: bool) -> None:
     """List the counters at the end of each day on which one changed (UTC)."""
     directory = opened()
-    found = seats.usage(directory, seats.operator(directory, workspace), licence)
+    found = seats.usage(directory, access.operator(directory, workspace), licence)
     _print("days", [asdict(each) for each in found], "No seat has changed yet.", as_json=as_json)
 
 

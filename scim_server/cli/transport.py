@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from scim_server.cli import database_option, json_option, main, opened, show
 from scim_server.cli.files import FORMATS, check_file, format_of, read_file, write_rows
-from scim_server.directory import transport
+from scim_server.directory import access, transport
 from scim_server.directory.columns import COLUMNS, EXTERNAL_ID
 from scim_server.directory.transport import Outcome, Result
 
@@ -42,7 +42,7 @@ def import_people(
     external_id = connection is not None
     total = check_file(file, external_id=external_id)
     directory = opened()
-    call = transport.call_for(directory, workspace, connection)
+    call = access.operators_call(directory, workspace, connection)
     rows = read_file(file, external_id=external_id)
     batches = transport.import_rows(directory, call, rows, update=update, dry_run=dry_run)
     counted: Counter[Outcome] = Counter()
@@ -98,7 +98,7 @@ def export_people(file: Path, workspace: str, connection: str | None, kind: str 
     """Write every contact to FILE, archived ones too, in columns that import reads."""
     kind = format_of(file, kind)
     directory = opened()
-    call = transport.call_for(directory, workspace, connection)
+    call = access.operators_call(directory, workspace, connection)
     header = (*COLUMNS, EXTERNAL_ID) if connection is not None else COLUMNS
     count = write_rows(file, transport.export_rows(directory, call), kind, header)
     show({"file": str(file), "contacts": count}, as_json=as_json)

@@ -13,14 +13,15 @@ from sqlalchemy.exc import IntegrityError
 
 from scim_server.directory import Directory
 from scim_server.directory.contacts import Call, save_decision
-from scim_server.domain.actor import system
+from scim_server.directory.links import new_secret
+from scim_server.domain.actor import Actor, system
 from scim_server.domain.connection import PRESETS, Connection, settings_of
 from scim_server.domain.contact import Context, Draft
 from scim_server.domain.errors import Refused
 from scim_server.domain.roles import ALL_PERMISSIONS, SCOPES
 from scim_server.domain.seats import DEFAULT_LICENCE, DEFAULT_LICENCES
 from scim_server.domain.workspace import found
-from scim_server.scim.schema import USER, fold
+from scim_server.scim.schema import user_name_key
 from scim_server.storage import access, contacts, ledger
 from scim_server.storage.access import TOKEN_PREFIX, Token, Workspace
 from scim_server.storage.db import LostRace, reading, writing
@@ -163,7 +164,7 @@ def create_token(
     def work(db: Db) -> tuple[Token, str]:
         workspace, connection = _connection(db, workspace_name, connection_name)
         now = directory.now()
-        text = TOKEN_PREFIX + base64.urlsafe_b64encode(random_bytes(32)).rstrip(b"=").decode()
+        text = TOKEN_PREFIX + new_secret(random_bytes)
         token = Token(
             id=directory.new_id(),
             connection_id=connection.id,
@@ -180,6 +181,21 @@ def create_token(
         return token, text
 
     return writing(directory.engine, work)
+
+
+def operator(directory: Directory, workspace_name: str) -> Actor:
+    """Who acts at the command line: the system, in the workspace of that name. Raises Unknown."""
+    with reading(directory.engine) as db:
+        return system(_workspace(db, workspace_name).id)
+
+
+def operators_call(directory: Directory, workspace_name: str, connection_name: str | None) -> Call:
+    """An operator's call; external ids are those of the connection, if one is named. Raises Unknown."""
+    if connection_name is None:
+        return Call(operator(directory, workspace_name), None, "")
+    with reading(directory.engine) as db:
+        workspace, connection = _connection(db, workspace_name, connection_name)
+    return Call(system(workspace.id), connection, "")
 
 
 def list_tokens(directory: Directory, workspace_name: str, connection_name: str) -> Sequence[Token]:
@@ -249,7 +265,7 @@ def _connection(db: Db, workspace_name: str, name: str) -> tuple[Workspace, Conn
 
 
 def _active_contact(db: Db, workspace: Workspace, user_name: str) -> str:
-    contact = contacts.load_by_user_name(db, workspace.id, fold(USER.attributes["username"], user_name), None)
+    contact = contacts.load_by_user_name(db, workspace.id, user_name_key(user_name), None)
     if contact is None or not contact.sign_in_allowed:
         raise Unknown(f"The workspace {workspace.name!r} has no active contact with the userName {user_name[:64]!r}.")
     return contact.id

@@ -38,6 +38,13 @@ _WORDS: Final[Mapping[str, str]] = {
     "token.created": "created a token",
     "token.revoked": "revoked a token",
     "item.added": "added an item",
+    "seats.added": "added seats",
+    "seats.licence_added": "added a licence type",
+    "seats.policy_changed": "changed what happens when no seat is left",
+    "seats.reduction_scheduled": "scheduled a reduction of seats",
+    "seats.reduction_cancelled": "cancelled a reduction of seats",
+    "seats.reduction_applied": "applied a reduction of seats",
+    "seats.reduction_waiting": "held a reduction of seats until enough are free",
 }
 
 

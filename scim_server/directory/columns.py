@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 from scim_server.domain.contact import Contact, Status
 from scim_server.domain.errors import OwnerRoleNotSettable, Refused
 from scim_server.domain.roles import Role
+from scim_server.mapping import first_value, is_licence
 from scim_server.scim.schema import ENTERPRISE_URN, GROUP, USER, ResourceTypes, fold
 from scim_server.scim.tolerance import tolerance_of
 from scim_server.scim.values import Resource, read_resource, read_value
@@ -93,6 +94,7 @@ def read_row(raw: Mapping[str, Any]) -> Values:
             values[name] = _text(name, cell)
     if not values.get("userName"):
         raise BadRow("The userName is empty.")
+    read_value(USER.attributes["username"], values["userName"], _TOLERANCE, "userName")  # before it is looked up
     role = values.get("role")
     if role is not None and role not in _ROLES:
         raise BadRow(f"There is no role {role[:64]!r}. There are: {', '.join(_ROLES[1:])}.")
@@ -120,13 +122,15 @@ def _flag(name: str, cell: Any) -> bool | None:
 def _names(cell: Any) -> list[str]:
     """Names of groups: a list, or one cell in which `;` stands between them."""
     try:
-        names = next(csv.reader(io.StringIO(cell), delimiter=";"), []) if isinstance(cell, str) else cell or []
+        if isinstance(cell, str):
+            cell = next(csv.reader(io.StringIO(cell, newline=""), delimiter=";"), [])
     except csv.Error as error:
         raise BadRow(f"groups can't be read: {error}.") from error
+    names = [] if cell is None else cell
     if not isinstance(names, list):
         raise BadRow("groups must be a list of names.")
     for name in names:
-        read_value(GROUP.attributes["displayname"], name, frozenset(), "groups")
+        read_value(GROUP.attributes["displayname"], name, frozenset(), "displayName")
         if not name:
             raise BadRow("The name of a group is empty.")
     return list({fold(GROUP.attributes["displayname"], name): name for name in names}.values())
@@ -136,9 +140,10 @@ def joined(names: Sequence[str]) -> str:
     """Names of groups in one cell, as `read_row` reads them."""
     if not names:
         return ""
-    cell = io.StringIO()
-    csv.writer(cell, delimiter=";", lineterminator="").writerow(names)
-    return cell.getvalue()
+    cell = io.StringIO(newline="")
+    # a writer quotes the characters of its own line terminator: both, so that a lone one comes back too
+    csv.writer(cell, delimiter=";", lineterminator="\r\n").writerow(names)
+    return cell.getvalue().removesuffix("\r\n")
 
 
 def body_of(types: ResourceTypes, values: Values, user: Resource | None, *, owner: bool = False) -> Resource:
@@ -159,7 +164,7 @@ def body_of(types: ResourceTypes, values: Values, user: Resource | None, *, owne
             body[attribute] = _with_first(body.get(attribute) or [], values[name])
     _put_role(body, values.get("role"), owner=owner)
     if values.get("licence") is not None:
-        others = [each for each in body.get("entitlements") or () if not _is_licence(each)]
+        others = [each for each in body.get("entitlements") or () if not is_licence(each)]
         body["entitlements"] = [*others, {"type": "license", "value": values["licence"]}]
     return read_resource(types.user, body, _TOLERANCE)
 
@@ -171,14 +176,8 @@ def _put(body: Resource, path: tuple[str, ...], value: str | None) -> None:
         body[path[0]] = {**body.get(path[0], {}), path[1]: value}
 
 
-def _first(elements: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The element that stands for all: the primary one, or the first."""
-    assigned = [each for each in elements if each.get("value")]
-    return next((each for each in assigned if each.get("primary")), assigned[0] if assigned else None)
-
-
 def _with_first(elements: Sequence[Mapping[str, Any]], value: str | None) -> list[Mapping[str, Any]]:
-    first = _first(elements)
+    first = first_value(elements)
     if first is None:
         return [] if value is None else [{"value": value, "type": "work", "primary": True}]
     if value is None:
@@ -195,10 +194,6 @@ def _put_role(body: Resource, role: str | None, *, owner: bool) -> None:
     body["roles"] = [{"value": role}, *others]
 
 
-def _is_licence(entitlement: Mapping[str, Any]) -> bool:
-    return str(entitlement.get("type", "")).lower() in ("license", "licence")
-
-
 def row_of(contact: Contact, groups: Sequence[str], *, external_id: bool = False) -> dict[str, Any]:
     """The row of a contact that is in `groups` (names): every column, in order."""
     profile = contact.profile
@@ -208,7 +203,7 @@ def row_of(contact: Contact, groups: Sequence[str], *, external_id: bool = False
             part = profile.get(path[0])
             row[name] = part if len(path) == 1 else (part or {}).get(path[1])
     for name, attribute in LISTS.items():
-        first = _first(profile.get(attribute) or [])
+        first = first_value(profile.get(attribute) or [])
         row[name] = None if first is None else str(first["value"])
     row |= {
         "role": contact.role.value,
@@ -232,8 +227,3 @@ def is_so(values: Values, contact: Contact, groups: Sequence[str]) -> bool:
         elif value != row[name] and not (value is None and name in _KEPT):
             return False
     return True
-
-
-def key_of(user_name: str) -> str:
-    """What two userNames share that are the same."""
-    return fold(USER.attributes["username"], user_name)

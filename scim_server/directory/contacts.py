@@ -31,11 +31,11 @@ from scim_server.domain.errors import ReassignmentNotPossible
 from scim_server.domain.events import handed_over
 from scim_server.domain.roles import Permission
 from scim_server.domain.seats import SeatMove
-from scim_server.mapping import Wish, invitation_email, to_user, to_wish
+from scim_server.mapping import Wish, first_value, invitation_email, to_user, to_wish
 from scim_server.scim.errors import ScimError
 from scim_server.scim.match import comparable
 from scim_server.scim.patch import Operation, apply
-from scim_server.scim.schema import ENTERPRISE_URN, USER, WORKSPACE_URN, fold
+from scim_server.scim.schema import ENTERPRISE_URN, WORKSPACE_URN, user_name_key
 from scim_server.scim.values import check_immutable, read_value
 from scim_server.storage import contacts, groups, items, ledger, whole
 from scim_server.storage.db import Busy, writing
@@ -84,7 +84,7 @@ def create(directory: Directory, call: Call, user: Mapping[str, Any]) -> dict[st
     password = hash_password(user["password"]) if "password" in user else None
 
     def work(db: Db) -> dict[str, Any]:
-        key = fold(USER.attributes["username"], user["userName"])
+        key = user_name_key(user["userName"])
         call.actor.require(Permission.CONTACTS_EDIT)
         taken = contacts.load_by_user_name(db, call.workspace_id, key, call.connection_id)
         if taken is not None:
@@ -94,10 +94,9 @@ def create(directory: Directory, call: Call, user: Mapping[str, Any]) -> dict[st
             raise _taken(taken, user["userName"])
         wish = to_wish(user, None, call.connection_id, patched=False, password=password)
         event = Event.PROVISION_INACTIVE if wish.active is False else Event.PROVISION
-        now = directory.now()
-        context = _context(directory, db, call, now, None, wish, new_id=directory.new_id())
+        context = _context(directory, db, call, None, wish, new_id=directory.new_id())
         events = (event, Event.ARCHIVE) if wish.archived else (event,)
-        return save_decision(directory, db, call, None, decide_all(None, events, context), now)
+        return save_decision(directory, db, call, None, decide_all(None, events, context), context.now)
 
     return writing(directory.engine, work)
 
@@ -292,32 +291,38 @@ def _carry_out(directory: Directory, db: Db, call: Call, contact: Contact, wish:
         return _shown(db, call, contact)
     if wish.draft.user_name != contact.user_name:
         _check_name(db, call, contact, wish.draft.user_name)
-    now = directory.now()
-    context = _context(directory, db, call, now, contact, wish)
-    return save_decision(directory, db, call, contact, decide_all(contact, events, context), now)
+    context = _context(directory, db, call, contact, wish)
+    return save_decision(directory, db, call, contact, decide_all(contact, events, context), context.now)
 
 
 def _check_name(db: Db, call: Call, contact: Contact, user_name: str) -> None:
-    key = fold(USER.attributes["username"], user_name)
+    key = user_name_key(user_name)
     other = contacts.load_by_user_name(db, call.workspace_id, key, call.connection_id)
     if other is not None and other.id != contact.id:
         raise ScimError("uniqueness", f"The userName {shortened(user_name)!r} is already in use.")
 
 
-def _context(
-    directory: Directory, db: Db, call: Call, now: datetime, contact: Contact | None, wish: Wish, *, new_id: str = ""
-) -> Context:
+def context_of(directory: Directory, db: Db, call: Call) -> Context:
+    """What every decision on a call is made in: the time, the caller's rights, the workspace's licence types."""
     return Context(
-        now=now,
+        now=directory.now(),
         permissions=call.actor.permissions,
         licences=ledger.licences(db, call.workspace_id),
+        lifetime=directory.lifetime,
+        actor_role=call.actor.role,
+    )
+
+
+def _context(
+    directory: Directory, db: Db, call: Call, contact: Contact | None, wish: Wish, *, new_id: str = ""
+) -> Context:
+    return replace_fields(
+        context_of(directory, db, call),
         invite=call.connection is not None and call.connection.settings.invite,
         email=email_to_invite(contact, wish.draft.profile),
-        lifetime=directory.lifetime,
         draft=wish.draft,
         new_id=new_id,
         licence=wish.licence,
-        actor_role=call.actor.role,
     )
 
 
@@ -325,9 +330,8 @@ def email_to_invite(contact: Contact | None, profile: Mapping[str, Any]) -> str 
     """Where an invitation goes: X:invitation.email, else the primary or first e-mail (lifecycle.md D2)."""
     if contact is not None and (chosen := invitation_email(contact)) is not None:
         return chosen
-    emails = [email for email in profile.get("emails", ()) if email.get("value")]
-    primary = next((email for email in emails if email.get("primary")), emails[0] if emails else None)
-    return None if primary is None else str(primary["value"])
+    first = first_value(profile.get("emails", ()))
+    return None if first is None else str(first["value"])
 
 
 def save_decision(

@@ -16,16 +16,14 @@ from sqlalchemy import Connection as Db
 from scim_server import mail
 from scim_server.directory import Directory
 from scim_server.directory.access import NotAllowed, Taken
-from scim_server.directory.contacts import Call, email_to_invite, lapsed, save_decision, to_change
+from scim_server.directory.contacts import Call, context_of, email_to_invite, lapsed, save_decision, to_change
 from scim_server.directory.passwords import hash_password, is_password
 from scim_server.domain.actor import Actor, system
 from scim_server.domain.contact import Contact, Context, Event, Status, decide
 from scim_server.domain.errors import InvitationExpired, InvitationNotPending, Refused, WrongAccount
-from scim_server.storage import access, accounts, contacts, ledger
+from scim_server.storage import access, accounts, contacts
 from scim_server.storage.accounts import Account, Link
 from scim_server.storage.db import reading, writing
-
-RandomBytes = Callable[[int], bytes]
 
 # A link that was made once and one that never was look the same: only hashes are kept, and dead ones aren't.
 _GONE: Final = "used, replaced or taken back"
@@ -68,7 +66,7 @@ class Accepted:
     email: str
 
 
-def invite(directory: Directory, call: Call, contact_id: str, email: str | None, random_bytes: RandomBytes) -> Invited:
+def invite(directory: Directory, call: Call, contact_id: str, email: str | None) -> Invited:
     """Invite an uninvited contact (T2), or an inactive one again (T9), by a mail to `email` or the contact's own.
 
     Raises EmailMissing, NotAllowed for what is no address, NoFreeSeat, IllegalTransition, MissingPermission, ScimError
@@ -79,12 +77,12 @@ def invite(directory: Directory, call: Call, contact_id: str, email: str | None,
         event = Event.REINVITE if contact.status is Status.INACTIVE else Event.INVITE
         return event, email or email_to_invite(contact, contact.profile)
 
-    return _issue(directory, call, contact_id, settle, random_bytes)
+    return _issue(directory, call, contact_id, settle)
 
 
-def resend(directory: Directory, call: Call, contact_id: str, email: str | None, random_bytes: RandomBytes) -> Invited:
+def resend(directory: Directory, call: Call, contact_id: str, email: str | None) -> Invited:
     """Mail a new link, to `email` or where the last one went (T3); the old link is dead. Raises as invite does."""
-    return _issue(directory, call, contact_id, lambda _: (Event.RESEND, email), random_bytes)
+    return _issue(directory, call, contact_id, lambda _: (Event.RESEND, email))
 
 
 def revoke(directory: Directory, call: Call, contact_id: str) -> dict[str, Any]:
@@ -107,27 +105,17 @@ def _issue(
     call: Call,
     contact_id: str,
     settle: Callable[[Contact], tuple[Event, str | None]],
-    random_bytes: RandomBytes,
 ) -> Invited:
     """Do what `settle` makes of the contact: an event, and the address that it is for."""
-    directory = replace(directory, random_bytes=random_bytes)
 
     def work(db: Db) -> Invited:
         contact = to_change(directory, db, call, contact_id)
         event, email = settle(contact)
         if email and not mail.is_address(email):
             raise NotAllowed(f"{email[:64]!r} is not an e-mail address.")
-        now = directory.now()
-        context = Context(
-            now=now,
-            permissions=call.actor.permissions,
-            licences=ledger.licences(db, call.workspace_id),
-            email=email,
-            lifetime=directory.lifetime,
-            actor_role=call.actor.role,
-        )
+        context = replace(context_of(directory, db, call), email=email)
         decision = decide(contact, event, context)
-        user = save_decision(directory, db, call, contact, decision, now)
+        user = save_decision(directory, db, call, contact, decision, context.now)
         invitation = decision.contact.invitation
         if invitation is None:
             raise ValueError("an invitation was decided on and isn't there")

@@ -14,17 +14,18 @@ from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory, contacts
 from scim_server.directory.access import Taken, Unknown
-from scim_server.directory.columns import body_of, key_of
+from scim_server.directory.columns import body_of
 from scim_server.directory.contacts import Call, save_decision, shortened
-from scim_server.domain.actor import Actor, system
-from scim_server.domain.contact import Contact, Context, Decision, Event, Status, decide
+from scim_server.domain.actor import Actor
+from scim_server.domain.contact import Contact, Decision, Event, Status, decide
 from scim_server.domain.errors import IllegalTransition
 from scim_server.domain.group import Membership
 from scim_server.domain.roles import Permission
 from scim_server.domain.workspace import transfer as hand_over
 from scim_server.mapping import to_wish
-from scim_server.storage import access, groups, ledger
+from scim_server.scim.schema import user_name_key
 from scim_server.storage import contacts as stored
+from scim_server.storage import groups
 from scim_server.storage.db import LostRace, reading, writing
 
 # What the actions of a contact's menu ask for; the other ones have functions of their own.
@@ -47,15 +48,6 @@ class Shown:
     groups: tuple[Membership, ...]
 
 
-def operator(directory: Directory, workspace_name: str) -> Actor:
-    """Who acts at the command line: the system, in the workspace of that name. Raises access.Unknown."""
-    with reading(directory.engine) as db:
-        workspace = access.workspace_named(db, workspace_name)
-    if workspace is None:
-        raise Unknown(f"There is no workspace named {shortened(workspace_name)!r}.")
-    return system(workspace.id)
-
-
 def show(directory: Directory, actor: Actor, who: str) -> Shown:
     """The contact with that id or userName. Raises Unknown, MissingPermission."""
     actor.require(Permission.CONTACTS_VIEW)
@@ -75,10 +67,12 @@ def create(directory: Directory, actor: Actor, values: Mapping[str, Any]) -> Con
 
     def work(db: Db) -> Contact:
         actor.require(Permission.CONTACTS_EDIT)
-        key = key_of(wish.draft.user_name)
+        key = user_name_key(wish.draft.user_name)
         if stored.load_by_user_name(db, actor.workspace_id, key, None) is not None:
             raise Taken(f"The userName {shortened(wish.draft.user_name)!r} is already in use.")
-        context = replace(_context(directory, db, actor), draft=wish.draft, new_id=directory.new_id())
+        context = replace(
+            contacts.context_of(directory, db, Call(actor, None, "")), draft=wish.draft, new_id=directory.new_id()
+        )
         decision = decide(None, Event.CREATE, replace(context, licence=wish.licence))
         return _saved(directory, db, actor, None, decision)
 
@@ -97,7 +91,7 @@ def act(directory: Directory, actor: Actor, who: str, event: Event) -> Done:
     def work(db: Db) -> Done:
         found = find(db, actor.workspace_id, who, to_change=True)
         contact = contacts.lapsed(directory, db, Call(actor, None, ""), found)
-        decision = decide(contact, event, _context(directory, db, actor))
+        decision = decide(contact, event, contacts.context_of(directory, db, Call(actor, None, "")))
         if event is Event.ACTIVATE and contact.status is Status.UNINVITED:
             raise IllegalTransition(event, contact.status, (Status.INACTIVE,))
         if not decision.changed:
@@ -143,9 +137,10 @@ def transfer(directory: Directory, actor: Actor, who: str) -> tuple[Contact, Con
 def find(db: Db, workspace_id: str, who: str, *, to_change: bool = False) -> Contact:
     """The contact with that id, or else with that userName; locked where it is to be changed. Raises Unknown."""
     load = stored.load_to_change if to_change else stored.load
-    contact = load(db, workspace_id, who, None)
-    if contact is None:  # an id comes first: nobody can take another's place by a userName that looks like it
-        contact = stored.load_by_user_name(db, workspace_id, key_of(who), None, lock_row=to_change)
+    known = who.isprintable()  # nothing else is stored, and PostgreSQL's text holds no NUL
+    contact = load(db, workspace_id, who, None) if known else None
+    if contact is None and known:  # an id comes first: nobody takes another's place by a userName that looks like it
+        contact = stored.load_by_user_name(db, workspace_id, user_name_key(who), None, lock_row=to_change)
     if contact is None:
         raise Unknown(f"The workspace has no contact with the userName or id {shortened(who)!r}.")
     return contact
@@ -157,15 +152,6 @@ def _owner_to_change(db: Db, workspace_id: str) -> Contact:
     if locked is None or not locked.owner:
         raise LostRace
     return locked
-
-
-def _context(directory: Directory, db: Db, actor: Actor) -> Context:
-    return Context(
-        now=directory.now(),
-        permissions=actor.permissions,
-        licences=ledger.licences(db, actor.workspace_id),
-        actor_role=actor.role,
-    )
 
 
 def _saved(directory: Directory, db: Db, actor: Actor, before: Contact | None, decision: Decision) -> Contact:

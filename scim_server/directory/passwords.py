@@ -13,7 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from scim_server.scim.errors import ScimError
 
 SHORTEST: Final = 8  # as NIST SP 800-63B asks of passwords that people choose
-LONGEST: Final = 1024
+LONGEST: Final = 1024  # to hash more would be work for nothing
 _HASHER: Final = PasswordHasher()
 
 

@@ -15,16 +15,13 @@ from scim_server.domain.invitation import InvitationState
 from scim_server.domain.roles import Permission
 from scim_server.mapping import instant, to_group, to_user
 from scim_server.scim.filter import Filter
-from scim_server.scim.filter_tree import Compare, size
+from scim_server.scim.filter_tree import Compare
 from scim_server.scim.paging import Position
 from scim_server.scim.schema import GROUP, USER, WORKSPACE_URN, Target
 from scim_server.storage import contacts, counts, groups, tables, whole
 from scim_server.storage.db import reading
 from scim_server.storage.pages import Order, order_of
-from scim_server.storage.query import compile_filter
-
-# A statement of a hundred comparisons is megabytes when compiled, and hardly ever sent twice: it isn't kept.
-MOST_KEPT: Final = 8
+from scim_server.storage.query import compile_filter, is_rich
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +131,8 @@ def _find(db: Db, call: Call, name: str, query: Query, *, with_others: bool) -> 
     kind = _KINDS[name]
     conditions: list[ColumnElement[bool]] = [kind.table.c.workspace_id == call.workspace_id]
     if query.filter is not None:
-        if size(query.filter) > MOST_KEPT:
+        if is_rich(query.filter):
+            # compiled, a hundred comparisons are megabytes, and hardly ever sent twice: the statement isn't kept
             db = db.execution_options(compiled_cache=None)
         conditions.append(compile_filter(db, call.workspace_id, call.base, name, query.filter, call.connection_id))
     elif name == USER.name and not query.whole and not _lists_archived(call):

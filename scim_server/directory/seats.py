@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from scim_server.directory import Directory
 from scim_server.directory.access import NotAllowed, Taken, Unknown
-from scim_server.domain.actor import Actor, system
+from scim_server.domain.actor import Actor
 from scim_server.domain.errors import ReductionNotPossible
 from scim_server.domain.roles import Permission
 from scim_server.domain.seats import (
@@ -28,8 +28,9 @@ from scim_server.domain.seats import (
     licence_named,
     next_cycle,
     schedule,
+    waiting_note,
 )
-from scim_server.storage import access, ledger, seats
+from scim_server.storage import ledger, seats
 from scim_server.storage.db import LostRace, reading, writing
 from scim_server.storage.seats import Entry, Held, Usage
 
@@ -58,15 +59,6 @@ class Outcome:
 
     workspace_id: str
     reduction: Reduction
-
-
-def operator(directory: Directory, workspace_name: str) -> Actor:
-    """Who acts by an administrative command in the workspace of that name. Raises Unknown."""
-    with reading(directory.engine) as db:
-        workspace = access.workspace_named(db, workspace_name)
-    if workspace is None:
-        raise Unknown(f"There is no workspace named {workspace_name[:64]!r}.")
-    return system(workspace.id)
 
 
 def show(directory: Directory, actor: Actor, licence: str | None = None) -> Sequence[Stock]:
@@ -253,12 +245,7 @@ def _page(directory: Directory, actor: Actor, licence: str | None, read: Callabl
 def _stock(db: Db, workspace_id: str, licence: LicenceType) -> Stock:
     pool = ledger.pool(db, workspace_id, licence.name)
     found = tuple(seats.open_reductions(db, workspace_id, licence.name))
-    notes = tuple(
-        f"A reduction by {each.quantity} has been due since {each.effective} and waits: {pool.in_use} seats are in use "
-        f"and {pool.purchased - each.quantity} would remain. Until then no purchased seat is given."
-        for each in found
-        if each.state is ReductionState.WAITING
-    )
+    notes = tuple(waiting_note(pool, each) for each in found if each.state is ReductionState.WAITING)
     return Stock(licence=licence, pool=pool, reductions=found, notes=notes)
 
 

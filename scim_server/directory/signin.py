@@ -5,7 +5,6 @@ Knows no cookies and no pages.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -15,7 +14,7 @@ from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory
 from scim_server.directory.links import new_secret
-from scim_server.directory.passwords import hash_password, is_password
+from scim_server.directory.passwords import LONGEST, hash_password, is_password
 from scim_server.domain.contact import Contact
 from scim_server.domain.errors import Refused
 from scim_server.storage import access, accounts, contacts
@@ -23,7 +22,6 @@ from scim_server.storage.accounts import Link
 from scim_server.storage.db import reading, writing
 
 LIFETIME: Final = timedelta(hours=12)  # a working day; whoever is still there signs in again
-_LONGEST: Final = 1024  # of a password: hashing more would be work for nothing
 
 
 class SignInRefused(Refused):
@@ -71,14 +69,12 @@ class _Claim:
 _NO_CLAIM: Final = _Claim()
 
 
-def sign_in(
-    directory: Directory, workspace_name: str, email: str, password: str, random_bytes: Callable[[int], bytes]
-) -> SignedIn:
+def sign_in(directory: Directory, workspace_name: str, email: str, password: str) -> SignedIn:
     """A session of the active contact whom the e-mail means, by its account's password or its own of that workspace.
 
     Two hashes are compared whatever is found, so that the time it takes tells nothing either. Raises SignInRefused.
     """
-    password = password if len(password) <= _LONGEST else ""
+    password = password if len(password) <= LONGEST else ""
     with reading(directory.engine) as db:
         claims = _claims(db, workspace_name, email)
     # a list, as a generator would stop at the first that fits
@@ -88,7 +84,7 @@ def sign_in(
         for claim in fitting:
             contact = contacts.load_to_change(db, claim.workspace_id, claim.contact_id, None)
             if contact is not None and _opens(db, claim, contact):
-                return _opened(directory, db, claim, random_bytes)
+                return _opened(directory, db, claim)
         raise SignInRefused
 
     if not fitting:
@@ -164,10 +160,10 @@ def _opens(db: Db, claim: _Claim, contact: Contact) -> bool:
     return contact.account_linked and (account is None or account.id == claim.account_id)
 
 
-def _opened(directory: Directory, db: Db, claim: _Claim, random_bytes: Callable[[int], bytes]) -> SignedIn:
+def _opened(directory: Directory, db: Db, claim: _Claim) -> SignedIn:
     if claim.account_id is not None:
         accounts.link(db, claim.workspace_id, claim.contact_id, claim.account_id)
-    now, text = directory.now(), new_secret(random_bytes)
+    now, text = directory.now(), new_secret(directory.random_bytes)
     link = Link(workspace_id=claim.workspace_id, contact_id=claim.contact_id, expires=now + LIFETIME)
     accounts.add_session(db, link, directory.new_id(), text, now)
     return SignedIn(text=text, workspace_id=link.workspace_id, contact_id=link.contact_id, expires=link.expires)

@@ -15,10 +15,8 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory, groups
-from scim_server.directory.access import Unknown
-from scim_server.directory.columns import BadRow, Values, body_of, is_so, key_of, read_row, row_of
-from scim_server.directory.contacts import Call, save_decision, searchable, shortened
-from scim_server.domain.actor import system
+from scim_server.directory.columns import BadRow, Values, body_of, is_so, read_row, row_of
+from scim_server.directory.contacts import Call, context_of, save_decision, searchable
 from scim_server.domain.contact import Contact, Context, Decision, Event, decide_all, seated, steps_to
 from scim_server.domain.errors import NoFreeSeat, Refused
 from scim_server.domain.roles import Permission
@@ -26,7 +24,8 @@ from scim_server.domain.seats import Seat, SeatState
 from scim_server.mapping import Wish, to_user, to_wish
 from scim_server.scim.errors import ScimError
 from scim_server.scim.match import comparable
-from scim_server.storage import access, batch, ledger
+from scim_server.scim.schema import user_name_key
+from scim_server.storage import batch, ledger
 from scim_server.storage.db import reading, transaction, writing
 
 T = TypeVar("T")
@@ -85,22 +84,6 @@ class _Made:
     decision: Decision
 
 
-def call_for(directory: Directory, workspace_name: str, connection_name: str | None) -> Call:
-    """An operator's call; external ids are those of the connection, if one is named. Raises access.Unknown."""
-    with reading(directory.engine) as db:
-        workspace = access.workspace_named(db, workspace_name)
-        if workspace is None:
-            raise Unknown(f"There is no workspace named {shortened(workspace_name)!r}.")
-        connection = None
-        if connection_name is not None:
-            connection = access.connection_named(db, workspace.id, connection_name)
-            if connection is None:
-                raise Unknown(
-                    f"The workspace {workspace.name!r} has no connection named {shortened(connection_name)!r}."
-                )
-    return Call(system(workspace.id), connection, "")
-
-
 def import_rows(
     directory: Directory, call: Call, rows: Iterable[Row], *, update: bool = False, dry_run: bool = False
 ) -> Iterator[list[Result]]:
@@ -156,7 +139,7 @@ def _person(row: Row, lines: dict[str, int]) -> _Person:
     if row.fault is not None:
         raise BadRow(row.fault)
     values = read_row(row.cells)
-    key = key_of(values["userName"])
+    key = user_name_key(values["userName"])
     first = lines.setdefault(key, row.line)
     if first != row.line:
         raise BadRow(f"This userName stands on line {first} already.")
@@ -179,12 +162,7 @@ class _Batch:
         keys = [person.key for person in self.people]
         known = batch.by_user_names(db, workspace_id, keys, self.call.connection_id, to_change=self.update)
         names = batch.group_names(db, workspace_id, [each.id for each in known.values()])
-        context = Context(
-            now=self.directory.now(),
-            permissions=self.call.actor.permissions,
-            licences=ledger.licences(db, workspace_id),
-            actor_role=self.call.actor.role,
-        )
+        context = context_of(self.directory, db, self.call)
         joining: dict[str, list[str]] = {}
         made: list[_Made] = []
         for person in self.people:

@@ -35,8 +35,7 @@ reserved. Three things take a contact out of use, and they are three different t
 - **Archive** hides. Access and seat stay as they are.
 - **Delete** is for good. What the person made stays, without their name.
 
-All of this is decided in one place. Today SCIM is the door to creating, deactivating, activating, archiving and
-deleting; the rows about invitations, ownership and reductions of seats are decided here and have no door yet.
+All of this is decided in one place, whichever door it is asked for at: SCIM, the command line, or an invitation's link.
 """
 
 # What the table of transitions can't hold, as it isn't about one contact's row (number, what happens).

@@ -203,6 +203,15 @@ def cancel(reduction: Reduction, today: date) -> Reduction:
     return replace(reduction, state=ReductionState.CANCELLED)
 
 
+def waiting_note(pool: Pool, reduction: Reduction) -> str:
+    """Why a reduction that is due waits."""
+    return (
+        f"The reduction by {reduction.quantity} '{pool.licence}' seats has been due since {reduction.effective} and is "
+        f"waiting: {pool.in_use} are in use and {pool.purchased - reduction.quantity} would remain. "
+        "Until then no purchased seat is given."
+    )
+
+
 def apply_reduction(pool: Pool, reduction: Reduction, today: date) -> Applied:
     """The reduction applied if it is due, whole or not at all (T16).
 
@@ -217,7 +226,7 @@ def apply_reduction(pool: Pool, reduction: Reduction, today: date) -> Applied:
     remaining = pool.purchased - reduction.quantity
     name = f"The reduction by {reduction.quantity} '{pool.licence}' seats"
     if remaining < pool.in_use:
-        note = f"{name} is waiting: {pool.in_use} are in use and {remaining} would remain. Until then no seat is given."
+        note = waiting_note(pool, reduction)
         waiting = replace(reduction, state=ReductionState.WAITING)
         return Applied(replace(pool, withheld=withheld + reduction.quantity), waiting, note)
     smaller = replace(pool, purchased=remaining, withheld=withheld)

@@ -19,6 +19,7 @@ from scim_server.directory.items import MOST_ON_A_PAGE, NewItem, ShownItem, Want
 from scim_server.domain.actor import Actor
 from scim_server.domain.errors import MissingPermission, Refused
 from scim_server.http.oauth import Authenticator
+from scim_server.http.refusals import challenge
 from scim_server.mapping import instant
 from scim_server.scim.errors import ScimError
 from scim_server.storage.db import Busy
@@ -83,8 +84,7 @@ def _error(error: Exception, request_id: str) -> ApiError:
         case ApiError():
             return error
         case MissingPermission():
-            challenge = f'Bearer realm="scim", error="insufficient_scope", scope="{error.permission}"'
-            return ApiError(403, error.code, str(error), {"WWW-Authenticate": challenge})
+            return ApiError(403, error.code, str(error), challenge(error))
         case Refused():
             return ApiError(400, error.code, str(error))
         case ScimError():  # the authenticator's

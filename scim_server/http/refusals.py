@@ -31,12 +31,16 @@ def answered(work: Callable[[], Response], request_id: str) -> Response:
         return respond_error(ScimError("internal"))
 
 
+def challenge(error: MissingPermission) -> dict[str, str]:
+    """The header that says which scope would do (RFC 6750 §3.1)."""
+    return {"WWW-Authenticate": f'Bearer realm="scim", error="insufficient_scope", scope="{error.permission}"'}
+
+
 def refusal(error: Refused) -> ScimError:
     """A refusal by the product's rules in the protocol's words."""
     if isinstance(error, MissingPermission):
-        challenge = f'Bearer realm="scim", error="insufficient_scope", scope="{error.permission}"'
         detail = f"insufficient_scope: the token lacks the permission {error.permission}."
-        return ScimError("forbidden", detail, headers={"WWW-Authenticate": challenge})
+        return ScimError("forbidden", detail, headers=challenge(error))
     if isinstance(error, NoFreeSeat):
         counters = {
             "licence": error.licence,

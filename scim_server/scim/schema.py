@@ -280,6 +280,11 @@ _WIDTHS: Final = {
 }
 
 
+def user_name_key(user_name: str) -> str:
+    """What two userNames share that are the same; e-mail addresses of accounts are compared so too."""
+    return fold(USER.attributes["username"], user_name)
+
+
 def fold(attribute: Attribute, value: str) -> str:
     """The string that comparisons use in place of `value`: NFC; unless caseExact, of one width and in lower case.
 

@@ -14,7 +14,7 @@ from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from scim_server.scim.schema import USER, fold
+from scim_server.scim.schema import user_name_key
 from scim_server.storage.access import hash_of
 from scim_server.storage.db import LostRace
 from scim_server.storage.tables import account_links, accounts, contact_emails, contacts, invitation_links, sessions
@@ -40,7 +40,7 @@ class Link:
 
 def email_key(email: str) -> str:
     """The folded form that e-mail addresses are compared by: the one of userNames."""
-    return fold(USER.attributes["username"], email.strip())
+    return user_name_key(email.strip())
 
 
 def account_with(db: Db, email: str) -> Account | None:

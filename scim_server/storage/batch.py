@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from scim_server.domain.contact import Contact
 from scim_server.domain.seats import LicenceType, Seat, SeatState
-from scim_server.storage import counts, external_ids
+from scim_server.storage import counts, external_ids, ledger
 from scim_server.storage import seats as pools
 from scim_server.storage.contacts import SELECT, chunked, contact_of, values_of
 from scim_server.storage.db import LostRace
@@ -109,17 +109,10 @@ def free_seats(
     """
     if not licence.counted:
         return [new_id() for _ in range(count)]
-    for locked in (False, True):
-        terms = pools.terms(db, workspace_id, licence.name, now.date())
-        if terms is None or not terms.quiet:
-            if locked:
-                raise LostRace
-            return []
-        pools.lock(db, workspace_id, licence.name, alone=False)
-    free = select(seats.c.id).where(
-        seats.c.workspace_id == workspace_id, seats.c.licence == licence.name, seats.c.holder_id.is_(None)
-    )
-    return list(db.scalars(free.limit(count).with_for_update(skip_locked=True)))
+    if not ledger.enter(db, workspace_id, licence.name, now).quiet:
+        return []
+    seats_left = ledger.free(db, workspace_id, licence.name)
+    return list(db.scalars(seats_left.limit(count).with_for_update(skip_locked=True)))
 
 
 def take_seats(

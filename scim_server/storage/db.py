@@ -105,8 +105,25 @@ def _json_text(value: Any) -> str:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None
     # secure_delete: what is deleted is overwritten, so that an erased person is in no free page either (R45b)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+    _keep_a_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _keep_a_wal(connection: sqlite3.Connection) -> None:
+    """Put the file into WAL mode, waiting for others: SQLite itself doesn't while one of them holds the lock to write.
+
+    That is so for a new file alone, which stays in the mode, when several processes open it at once.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 def _begin(connection: Connection) -> None:

@@ -110,7 +110,7 @@ def claim(
     left does the claim wait for them, as that transaction may still fail and leave its seat free. Seats that a
     reduction withholds are taken by nobody.
     """
-    terms = _enter(db, workspace_id, licence.name, now)
+    terms = enter(db, workspace_id, licence.name, now)
     if terms.due:
         settle(db, workspace_id, licence.name, now, new_id)
     seat = None
@@ -132,10 +132,10 @@ def line_up(db: Db, workspace_id: str, licence: str, now: datetime) -> None:
     Without it two could wait for each other. Raises LostRace.
     """
     if db.dialect.name == "postgresql":
-        _enter(db, workspace_id, licence, now)
+        enter(db, workspace_id, licence, now)
 
 
-def _enter(db: Db, workspace_id: str, licence: str, now: datetime) -> Terms:
+def enter(db: Db, workspace_id: str, licence: str, now: datetime) -> Terms:
     """Stand in line for the pool, and how its seats are given from now until the transaction ends.
 
     As long as nothing but free seats is at stake, claims and releases don't wait for each other; under `allow`, or
@@ -155,11 +155,8 @@ def _enter(db: Db, workspace_id: str, licence: str, now: datetime) -> Terms:
 
 def _free_seat(db: Db, workspace_id: str, licence: str, state: SeatState, holder_id: str, now: datetime) -> Seat | None:
     values = {"holder_id": holder_id, "state": state.value, "since": now}
-    if db.dialect.name == "postgresql":
-        # where most seats are free the planner would walk the table for one, past all that are held
-        db.execute(text("SET LOCAL enable_seqscan = off"))
-    free = _free(workspace_id, licence).limit(1)
-    for attempt in (free.with_for_update(skip_locked=True), free.with_for_update()):
+    one = free(db, workspace_id, licence).limit(1)
+    for attempt in (one.with_for_update(skip_locked=True), one.with_for_update()):
         claimed = _take(db, workspace_id, attempt, values)
         if claimed is not None:
             return Seat(id=claimed, licence=licence, state=state, since=now)
@@ -186,7 +183,11 @@ def _new_seat(
     return seat
 
 
-def _free(workspace_id: str, licence: str) -> Select[Any]:
+def free(db: Db, workspace_id: str, licence: str) -> Select[Any]:
+    """The ids of the free seats of a type, to be looked for in this transaction."""
+    if db.dialect.name == "postgresql":
+        # where most seats are free the planner would walk the table for one, past all that are held
+        db.execute(text("SET LOCAL enable_seqscan = off"))
     return select(seats.c.id).where(
         seats.c.workspace_id == workspace_id, seats.c.licence == licence, seats.c.holder_id.is_(None)
     )
@@ -230,7 +231,7 @@ def release(db: Db, workspace_id: str, holder_id: str, now: datetime, new_id: Ca
     name = db.scalar(select(seats.c.licence).where(*held))
     if name is None:
         return
-    terms = _enter(db, workspace_id, name, now)
+    terms = enter(db, workspace_id, name, now)
     # read once more: whether it is over may have been settled by whoever was first in the line
     state, over = db.execute(select(seats.c.state, seats.c.over).where(*held)).one()
     if over or not terms.licence.counted:
@@ -265,7 +266,7 @@ def _keep_outcome(db: Db, workspace_id: str, outcome: Reduction, now: datetime, 
     act = f"seats.reduction_{outcome.state.value}"
     record_act(db, system(workspace_id, "timer"), act, outcome.id, now, new_id())
     if outcome.state is ReductionState.APPLIED:
-        gone = _free(workspace_id, outcome.licence).limit(outcome.quantity)
+        gone = free(db, workspace_id, outcome.licence).limit(outcome.quantity)
         db.execute(delete(seats).where(seats.c.workspace_id == workspace_id, seats.c.id.in_(gone)))
         entry = Entry(id=new_id(), at=now, licence=outcome.licence, change=Change.REDUCED, purchased=-outcome.quantity)
         seat_rows.note(db, workspace_id, entry)
@@ -280,8 +281,8 @@ def _settle_over(
     waiting = db.execute(over.order_by(seats.c.since, seats.c.id)).all()
     if not waiting:
         return
-    free = db.scalars(_free(workspace_id, licence).limit(len(waiting) + withheld)).all()
-    pairs = list(zip(waiting, free[: max(0, len(free) - withheld)], strict=False))
+    found = db.scalars(free(db, workspace_id, licence).limit(len(waiting) + withheld)).all()
+    pairs = list(zip(waiting, found[: max(0, len(found) - withheld)], strict=False))
     if not pairs:
         return
     key = (seats.c.workspace_id == workspace_id, seats.c.id == bindparam("seat"))

@@ -17,6 +17,7 @@ from sqlalchemy import Table, and_, case, cast, func, literal, not_, or_, select
 
 from scim_server.scim.errors import ScimError
 from scim_server.scim.filter import And, Compare, Filter, Not, Or, Present, ValuePath
+from scim_server.scim.filter_tree import size
 from scim_server.scim.schema import ENTERPRISE_URN, GROUP, USER, WORKSPACE_URN, Attribute, Target
 from scim_server.storage import external_ids
 from scim_server.storage.comparison import (
@@ -74,6 +75,11 @@ class Scope:
 _FEW: Final = 8
 
 
+def is_rich(filter: Filter) -> bool:
+    """Whether a filter makes so many comparisons that a database or a cache of statements must be spared by it."""
+    return size(filter) > _FEW
+
+
 def compile_filter(
     db: Db, workspace_id: str, base: str, resource_type: str, filter: Filter, connection_id: str | None
 ) -> Condition:
@@ -82,7 +88,7 @@ def compile_filter(
     Null stands for false. Raises ScimError invalidFilter for what can't be expressed.
     """
     scope = _scope(db, workspace_id, base, resource_type, connection_id)
-    scope = replace(scope, rich=_ends(filter) > _FEW)
+    scope = replace(scope, rich=is_rich(filter))
     return _tree(filter, partial(_asked, scope))
 
 
@@ -118,16 +124,6 @@ def _tree(filter: Filter, leaf: Callable[[Asked | ValuePath], Condition]) -> Con
         case Or(terms):
             return or_(*(_tree(term, leaf) for term in terms))
     return leaf(filter)
-
-
-def _ends(filter: Filter) -> int:
-    """How many comparisons a filter makes."""
-    match filter:
-        case And(terms) | Or(terms):
-            return sum(map(_ends, terms))
-        case Not(term) | ValuePath(_, term):
-            return _ends(term)
-    return 1
 
 
 def _asked(scope: Scope, filter: Asked | ValuePath) -> Condition:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from scim_server.directory import transport
+from scim_server.directory import access, transport
 from scim_server.storage import counts
 from scim_server.storage.db import reading
 from scim_server.storage.tables import activity, contacts, outbox, seat_changes, seats
@@ -236,7 +236,7 @@ def test_interrupted_and_run_again(here: Here, folder: Path, monkeypatch: pytest
     """A run that ends between batches has all of the first ones and nothing of the next."""
     monkeypatch.setattr(transport, "BATCH", 7)
     rows = [transport.Row(line, {"userName": f"u{line}@x.test", "active": "true"}) for line in range(2, 30)]
-    call = transport.call_for(here.world.directory, here.world.name, None)
+    call = access.operators_call(here.world.directory, here.world.name, None)
     results = transport.import_rows(here.world.directory, call, rows)
     next(results)
     next(results)

@@ -45,7 +45,7 @@ class Desk:
 
     def invite(self, contact_id: str, email: str | None = None) -> str:
         """Invite and return the link's text."""
-        invitations.invite(self.directory, self.call, contact_id, email, secrets.token_bytes)
+        invitations.invite(self.directory, self.call, contact_id, email)
         return self.text
 
     @property
@@ -64,7 +64,7 @@ class Desk:
         contacts.patch(self.directory, self.call, contact_id, operations)
 
     def sign_in(self, email: str, password: str = PASSWORD) -> signin.SignedIn:
-        return signin.sign_in(self.directory, self.world.name, email, password, secrets.token_bytes)
+        return signin.sign_in(self.directory, self.world.name, email, password)
 
     def rows(self, table: Table) -> int:
         with reading(self.directory.engine) as db:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -49,7 +48,7 @@ def acts(desk: Desk, contact_id: str) -> list[str]:
 def test_invited_accepted_signed_in(desk: Desk) -> None:
     mail, other = address(), address()
     ann = desk.person(mail)
-    invited = invitations.invite(desk.directory, desk.call, ann, other, secrets.token_bytes)
+    invited = invitations.invite(desk.directory, desk.call, ann, other)
     assert (invited.email, invited.expires) == (other, desk.now + timedelta(days=7))
     (letter,) = desk.mails
     assert (letter.to, letter.workspace, letter.expires) == (other, desk.world.name, invited.expires)
@@ -105,9 +104,9 @@ def test_resending_kills_the_old_link(desk: Desk) -> None:
     ann = desk.person(mail)
     old = desk.invite(ann)
     desk.now += timedelta(days=1)
-    invitations.resend(desk.directory, desk.call, ann, None, secrets.token_bytes)
+    invitations.resend(desk.directory, desk.call, ann, None)
     desk.now += timedelta(days=1)
-    invitations.resend(desk.directory, desk.call, ann, other, secrets.token_bytes)
+    invitations.resend(desk.directory, desk.call, ann, other)
     assert [each.to for each in desk.mails] == [mail, mail, other]
     for dead in (old, desk.mails[1].link.rpartition("/")[2]):
         with pytest.raises(InvitationNotPending):
@@ -177,7 +176,7 @@ def test_expiry_when_someone_looks(desk: Desk) -> None:
 def test_a_list_shows_no_invitation_past_its_time(desk: Desk, query: str) -> None:
     earlier = replace(desk.world.directory, lifetime=timedelta(seconds=0), post=desk.mails.append)
     ann = desk.person("ann@x.test")
-    invitations.invite(earlier, desk.call, ann, None, secrets.token_bytes)
+    invitations.invite(earlier, desk.call, ann, None)
     found = desk.world.client().get(f"/Users{query}").json["Resources"]
     (user,) = [each for each in found if each["id"] == ann]
     assert (user[WORKSPACE_URN]["status"], user[WORKSPACE_URN]["invitation"]["state"]) == ("inactive", "expired")
@@ -189,7 +188,7 @@ def test_a_change_finds_the_invitation_expired(desk: Desk) -> None:
     desk.invite(ann)
     desk.now += timedelta(days=8)
     with pytest.raises(IllegalTransition):
-        invitations.resend(desk.directory, desk.call, ann, None, secrets.token_bytes)
+        invitations.resend(desk.directory, desk.call, ann, None)
     desk.set_active(ann, True)
     assert desk.part(ann)["status"] == "active"
     assert acts(desk, ann)[-2:] == ["contact.invitation_expired", "contact.activated"]
@@ -249,14 +248,14 @@ def test_refusals_leave_nothing(desk: Desk) -> None:
     ]
     for email, kind in cases:
         with pytest.raises(kind):
-            invitations.invite(desk.directory, desk.call, ann, email, secrets.token_bytes)
+            invitations.invite(desk.directory, desk.call, ann, email)
     viewer = replace(desk.call, actor=replace(desk.call.actor, permissions=frozenset({Permission.CONTACTS_EDIT})))
     with pytest.raises(MissingPermission):
-        invitations.invite(desk.directory, viewer, ann, "ann@x.test", secrets.token_bytes)
+        invitations.invite(desk.directory, viewer, ann, "ann@x.test")
     with pytest.raises(IllegalTransition):
         invitations.revoke(desk.directory, desk.call, ann)
     with pytest.raises(ScimError):
-        invitations.invite(desk.directory, desk.call, "nobody", "ann@x.test", secrets.token_bytes)
+        invitations.invite(desk.directory, desk.call, "nobody", "ann@x.test")
     assert (desk.mails, desk.rows(tables.invitation_links)) == ([], 0)
     assert acts(desk, ann) == ["contact.provisioned"]
 
@@ -276,11 +275,11 @@ def test_a_mail_that_fails_leaves_the_invitation(desk: Desk) -> None:
 
     directory = replace(desk.directory, post=broken)
     with pytest.raises(MailFailed, match=r"The invitation stands.*resend"):
-        invitations.invite(directory, desk.call, ann, None, secrets.token_bytes)
+        invitations.invite(directory, desk.call, ann, None)
     assert desk.part(ann)["status"] == "invited"
     assert acts(desk, ann).count("contact.reinvited") == 1
     desk.now += timedelta(minutes=1)
-    invitations.resend(desk.directory, desk.call, ann, None, secrets.token_bytes)
+    invitations.resend(desk.directory, desk.call, ann, None)
     assert desk.accept(desk.text).contact_id == ann
 
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from scim_server.directory import life
+from scim_server.directory import access, life
 from scim_server.directory.access import Taken, Unknown
 from scim_server.domain.actor import Actor
 from scim_server.domain.contact import Event
@@ -30,7 +30,7 @@ from tests.support import Client, World, new_world
 
 @pytest.fixture
 def operator(world: World) -> Actor:
-    return life.operator(world.directory, world.name)
+    return access.operator(world.directory, world.name)
 
 
 def person(world: World, contact_id: str, role: Role) -> Actor:
@@ -58,7 +58,7 @@ def test_a_contact_of_another_workspace_is_unknown(app: Flask, world: World, ope
     with pytest.raises(Unknown):
         life.delete(world.directory, operator, other)
     with pytest.raises(Unknown):
-        life.operator(world.directory, "nowhere")
+        access.operator(world.directory, "nowhere")
 
 
 def test_making_one_needs_a_free_name_and_the_right_to(world: World, operator: Actor) -> None:

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from scim_server.directory import seats
+from scim_server.directory import access, seats
 from scim_server.directory.access import NotAllowed, Taken, Unknown
 from scim_server.domain.actor import Actor
 from scim_server.domain.errors import MissingPermission, ReductionNotPossible, UnknownLicence
@@ -37,7 +37,7 @@ class Shop:
         self.world = new_world(app, seats=3)
         self.now = datetime.now(UTC) - 62 * DAY
         self.directory = replace(self.world.directory, now=lambda: self.now)
-        self.actor = seats.operator(self.directory, self.world.name)
+        self.actor = access.operator(self.directory, self.world.name)
 
     def pool(self, licence: str = "member") -> Pool:
         return next(each.pool for each in seats.show(self.directory, self.actor) if each.licence.name == licence)
@@ -136,7 +136,7 @@ def test_t16_a_reduction_below_the_seats_in_use_waits_and_blocks_growth(shop: Sh
     assert shop.come_due() == [ReductionState.WAITING]
     stock = next(each for each in seats.show(shop.directory, shop.actor) if each.licence.name == "member")
     assert stock.pool == Pool(licence="member", purchased=3, assigned=3, withheld=2)
-    assert "waits: 3 seats are in use and 1 would remain" in stock.notes[0]
+    assert "is waiting: 3 are in use and 1 would remain" in stock.notes[0]
     assert all(scim.get(f"/Users/{each['id']}").json["active"] for each in people), "nobody is deactivated"
     assert switch(scim, people[0], False) == 200
     assert shop.pool() == Pool(licence="member", purchased=3, assigned=2, withheld=2)
@@ -268,7 +268,7 @@ def test_bad_numbers_and_names(shop: Shop) -> None:
     with pytest.raises(UnknownLicence):
         seats.usage(shop.directory, shop.actor, "gold")
     with pytest.raises(Unknown):
-        seats.operator(shop.directory, "no such workspace")
+        access.operator(shop.directory, "no such workspace")
     assert shop.changes() == [(Change.ADDED, 3, 0, 0, 0), (Change.ASSIGNED, 0, 1, 0, 0)]
 
 

@@ -109,7 +109,7 @@ def test_refusals_say_the_same_and_take_the_same_work(desk: Desk, monkeypatch: p
     for workspace, email, password in cases:
         counted.clear()
         with pytest.raises(SignInRefused) as refused:
-            signin.sign_in(desk.directory, workspace, email, password, desk.directory.random_bytes)
+            signin.sign_in(desk.directory, workspace, email, password)
         words.add(str(refused.value))
         assert len(counted) == 2
         assert all(counted), "each against a real hash"

@@ -12,12 +12,12 @@ from scim_server.storage.prepared import _IDLE
 from tests.support import Client, World
 
 
+pytestmark = pytest.mark.parametrize("app", ["postgresql"], indirect=True)  # SQLite's connections are files
+
+
 @pytest.fixture
 def engine(world: World) -> Engine:
-    engine = world.directory.engine
-    if engine.dialect.name != "postgresql":
-        pytest.skip("SQLite's connections are files")
-    return engine
+    return world.directory.engine
 
 
 def beside(engine: Engine, statement: str, *values: Any) -> None:

@@ -5,7 +5,6 @@ The machine of test_lifecycle_laws shows the rules; this one shows that what is 
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -142,7 +141,7 @@ class Life(RuleBasedStateMachine):
     def invite(self, number: int, again: bool) -> None:
         send = invitations.resend if again else invitations.invite
         who = self.pick(number)
-        self.attempt(lambda: send(self.desk.directory, self.desk.call, who, address(), secrets.token_bytes))
+        self.attempt(lambda: send(self.desk.directory, self.desk.call, who, address()))
 
     @rule(number=st.integers(0, 6))
     def revoke(self, number: int) -> None:
@@ -229,7 +228,7 @@ class Crowd:
         acts: list[Callable[[str], Any]] = [
             lambda _: self.people.append(desk.person(address(), active=random.random() < 0.5)),
             lambda who: life.act(desk.directory, actor, who, random.choice(events)),
-            lambda who: invitations.invite(desk.directory, desk.call, who, address(), secrets.token_bytes),
+            lambda who: invitations.invite(desk.directory, desk.call, who, address()),
             lambda _: invitations.accept(desk.directory, desk.text, password="correct horse"),
             lambda who: contacts.delete(desk.directory, desk.call, who),
             lambda who: life.transfer(desk.directory, actor, who),

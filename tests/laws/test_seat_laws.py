@@ -46,7 +46,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self.directory: Directory = replace(self.world.directory, now=lambda: self.now)
-        self.actor = seats.operator(self.directory, self.world.name)
+        self.actor = access.operator(self.directory, self.world.name)
         seats.add_licence(self.directory, self.actor, "support", counted=True)
         plain = access.create_connection(self.directory, self.world.name, "plain")
         caller = Actor(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from scim_server.directory import life, signin
+from scim_server.directory import access, life, signin
 from scim_server.directory.signin import SignInRefused
 from scim_server.domain.actor import Actor
 from scim_server.domain.contact import Event
@@ -135,7 +135,7 @@ def test_r31_r39_deleted_is_gone_for_good(world: World, client: Client) -> None:
     for query in ("", "?filter=userName pr", f"?filter={ARCHIVED} eq true"):
         assert ann["id"] not in ids(client, query)
     assert client.patch(path_of(ann), replaced("active", True)).status == 404
-    actor = life.operator(world.directory, world.name)
+    actor = access.operator(world.directory, world.name)
     for event in life.ACTS:
         with pytest.raises(Exception, match="no contact with"):
             life.act(world.directory, actor, ann["id"], event)
@@ -174,7 +174,7 @@ def test_r40_the_owner_stays_by_every_door(world: World, client: Client) -> None
         assert (refused.status, refused.json["detail"]) == (403, OWNER_DETAIL)
     (each,) = client.post("/Bulk", bulk).json["Operations"]
     assert each["status"] == "403"
-    actor = life.operator(world.directory, world.name)
+    actor = access.operator(world.directory, world.name)
     with pytest.raises(OwnerProtected):
         life.act(world.directory, actor, world.owner_id, Event.DEACTIVATE)
     with pytest.raises(OwnerProtected):

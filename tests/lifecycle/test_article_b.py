@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from scim_server.directory import life
+from scim_server.directory import access, life
 from scim_server.domain.contact import Event
 from scim_server.storage import tables
 from scim_server.storage.db import reading
@@ -66,7 +66,7 @@ def test_r47_purchased_seats_stay(world: World, client: Client) -> None:
 
 def test_r50_r51_deactivated_at_once_and_active_at_once(world: World, client: Client) -> None:
     ann = client.user("ann@x.test")
-    actor = life.operator(world.directory, world.name)
+    actor = access.operator(world.directory, world.name)
     assert life.act(world.directory, actor, ann["id"], Event.DEACTIVATE).contact.status == "inactive"
     on = life.act(world.directory, actor, ann["id"], Event.ACTIVATE).contact
     assert (on.status, on.invitation, on.account_linked) == ("active", None, True)
@@ -81,7 +81,7 @@ def test_r52_a_freed_licence_is_for_a_new_user(app: Flask) -> None:
     client.patch(path_of(ann), replaced("active", False))
     client.user("bob@x.test")
     with pytest.raises(Exception, match="No free 'member' seat"):
-        life.act(world.directory, life.operator(world.directory, world.name), ann["id"], Event.ACTIVATE)
+        life.act(world.directory, access.operator(world.directory, world.name), ann["id"], Event.ACTIVATE)
 
 
 def test_r54_a_deleted_id_never_holds_a_seat_again(world: World, client: Client) -> None:
@@ -105,7 +105,7 @@ def test_r60_the_whole_difference_of_a_deactivation(world: World) -> None:
     ann = desk.person("ann@x.test", active=True)
     before = stored(world)
     desk.now += timedelta(minutes=1)
-    life.act(desk.directory, life.operator(world.directory, world.name), ann, Event.DEACTIVATE)
+    life.act(desk.directory, access.operator(world.directory, world.name), ann, Event.DEACTIVATE)
     after = stored(world)
     changed = {name for name, rows in after.items() if rows != before[name]}
     assert changed == {"contacts", "seats", *(table.name for table in LOGS)}

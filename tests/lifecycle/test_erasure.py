@@ -149,9 +149,8 @@ def test_r45b_r61_a_deleted_person_is_in_no_table(kept: World) -> None:
         assert traces_in(bytes_of(kept)) == [], "nor in what the files hold beside the tables"
 
 
+@pytest.mark.parametrize("kept", ["sqlite"], indirect=True)  # PostgreSQL's files are the server's
 def test_the_bytes_would_tell(kept: World) -> None:
-    if kept.directory.engine.dialect.name != "sqlite":
-        pytest.skip("files of its own are SQLite's")
     lived(kept, kept.client())
     assert traces_in(bytes_of(kept)) == list(TRACES)
     with kept.directory.engine.connect() as db:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -73,6 +75,18 @@ def test_processes_that_upgrade_at_once(url: str, engine: Engine) -> None:
         _, said = process.communicate(timeout=60)
         assert process.returncode == 0, said.decode()
     assert upgrade(engine) is False
+
+
+def test_a_new_file_that_another_process_writes_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")  # not yet in WAL mode, and SQLite refuses at once to change it
+    with ThreadPoolExecutor(1) as pool:
+        upgraded = pool.submit(upgrade, open_engine(f"sqlite:///{file}"))
+        assert wait([upgraded], timeout=0.3).not_done
+        other.execute("COMMIT")
+        assert upgraded.result(timeout=30) is True
+    other.close()
 
 
 def test_a_failed_upgrade_leaves_nothing(engine: Engine) -> None:
