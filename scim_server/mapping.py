@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -224,6 +224,22 @@ def _role(roles: Sequence[Mapping[str, Any]], contact: Contact | None) -> Role:
     if named is None and contact is not None and _named_role(contact.profile.get("roles", ())) is None:
         return contact.role
     return named or Role.TEAM
+
+
+def with_role(roles: Sequence[Mapping[str, Any]], role: Role) -> list[Mapping[str, Any]]:
+    """SCIM's `roles`, of which `role` is the one that the workspace knows; the owner's is shown and never kept."""
+    others = [each for each in roles if str(each.get("value", "")).lower() not in _SETTABLE_ROLES]
+    return others if role is Role.OWNER else [{"value": role.value}, *others]
+
+
+def handed_role(contact: Contact) -> Contact:
+    """The contact, whose role has changed hands (T15), with a profile that says so.
+
+    What SCIM once gave the new owner goes, and the old owner's is written down as if SCIM had given it.
+    """
+    kept = {name: value for name, value in contact.profile.items() if name != "roles"}
+    roles = with_role(contact.profile.get("roles", ()), contact.role)
+    return replace(contact, profile={**kept, "roles": roles} if roles else kept)
 
 
 def _named_role(roles: Sequence[Mapping[str, Any]]) -> Role | None:

@@ -8,11 +8,13 @@ from dataclasses import asdict
 import click
 
 from scim_server.cli import database_option, json_option, main, opened, show, show_rows
-from scim_server.directory import access
+from scim_server.directory import access, owner_link
+from scim_server.domain.actor import system
 from scim_server.domain.connection import PRESETS
 from scim_server.domain.roles import SCOPES
 
 _workspace_option = click.option("--workspace", required=True, metavar="NAME", help="The workspace's name.")
+_LINK_NOTE = "The link is shown this once. By it the owner sets a password: hand it to nobody else."
 _connection_option = click.option("--connection", required=True, metavar="NAME", help="The connection's name.")
 
 
@@ -30,15 +32,35 @@ def workspace() -> None:
 @json_option
 def create_workspace(name: str, owner: str, owner_name: str, seats: int, as_json: bool) -> None:
     """Make a workspace and its owner, who holds one of the seats."""
-    founded = access.create_workspace(opened(create=True), name, owner, owner_name=owner_name, seats=seats)
+    directory = opened(create=True)
+    founded = access.create_workspace(directory, name, owner, owner_name=owner_name, seats=seats)
+    made = owner_link.issue(directory, system(founded.workspace.id))
     values = {
         "workspace": founded.workspace.name,
         "id": founded.workspace.id,
         "owner": owner,
         "owner_id": founded.owner_id,
         "seats": seats,
+        "owner_link": made.link,
+        "expires": made.expires,
     }
     show(values, as_json=as_json)
+    if not as_json:
+        click.echo(_LINK_NOTE)
+
+
+@workspace.command("owner-link")
+@click.argument("name")
+@database_option
+@json_option
+def make_owner_link(name: str, as_json: bool) -> None:
+    """Make a new one-time link by which the owner sets a password. An older one is dead."""
+    directory = opened()
+    made = owner_link.issue(directory, access.operator(directory, name))
+    values = {"workspace": name, "owner": made.email, "owner_id": made.owner_id}
+    show({**values, "owner_link": made.link, "expires": made.expires}, as_json=as_json)
+    if not as_json:
+        click.echo(_LINK_NOTE)
 
 
 @workspace.command("list")

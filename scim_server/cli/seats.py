@@ -52,11 +52,15 @@ def show_seats(
         held = seats.holders(directory, actor, licence, after=after, count=count)
         _print("holders", [asdict(each) for each in held], "Nobody holds a seat.", as_json=as_json)
         return
-    stocks = seats.show(directory, actor, licence)
-    _print("types", [_counters(each) for each in stocks], "There are no licence types.", as_json=as_json)
-    if not as_json:
-        for stock in stocks:
-            _echo_reductions(stock)
+    stocks, day = seats.show(directory, actor, licence), seats.billing_day(directory, actor)
+    rows = [_counters(each) for each in stocks]
+    if as_json:
+        show({"billing_day": day, "types": rows}, as_json=True)
+        return
+    show_rows([_plain(row) for row in rows], empty="There are no licence types.")
+    click.echo(f"Billing cycles begin on day {day} of the month.")
+    for stock in stocks:
+        _echo_reductions(stock)
 
 
 @group.command("add")
@@ -108,6 +112,18 @@ def policy(policy: str, workspace: str, licence: str, as_json: bool) -> None:
     directory = opened()
     stock = seats.set_policy(directory, access.operator(directory, workspace), licence, Policy(policy))
     _show_stock(stock, as_json=as_json)
+
+
+@group.command("billing-day")
+@click.argument("day", type=int)
+@_workspace_option
+@database_option
+@json_option
+def billing_day(day: int, workspace: str, as_json: bool) -> None:
+    """Begin billing cycles on that DAY of the month, 1 to 28. Reductions that are scheduled keep theirs."""
+    directory = opened()
+    changed = seats.set_billing_day(directory, access.operator(directory, workspace), day)
+    show({"workspace": workspace, "billing_day": changed}, as_json=as_json)
 
 
 @group.command("type")

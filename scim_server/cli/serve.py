@@ -8,6 +8,7 @@ import logging
 import secrets
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import click
@@ -17,7 +18,8 @@ from granian.server import Server
 
 from scim_server.app import create_app
 from scim_server.cli import database_option, main, opened
-from scim_server.directory import Directory, access
+from scim_server.directory import Directory, access, owner_link
+from scim_server.domain.actor import system
 from scim_server.http.scim import PREFIX
 from scim_server.settings import Settings
 
@@ -53,16 +55,18 @@ def serve(host: str, port: int, workers: int) -> None:
     settings = Settings()
     address = _free_address(host, port)
     directory = opened(create=True)
-    token = _found(directory) if access.is_empty(directory) else None
+    site = settings.base_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    secrets_made = _found(replace(directory, site=site)) if access.is_empty(directory) else None
     directory.engine.dispose()
-    shown_host = f"[{host}]" if ":" in host else host
-    click.echo(f"SCIM base URL: {settings.base_url or f'http://{shown_host}:{port}'}{PREFIX}")
-    if token is not None:
-        click.echo(f"Bearer token: {token}")
+    click.echo(f"SCIM base URL: {site}{PREFIX}")
+    if secrets_made is not None:
+        click.echo(f"Bearer token: {secrets_made[0]}")
         click.echo("The token is shown this once. Another one (with the same --database, if you named one):")
     else:
         click.echo("A new token, with the names of your workspace and connection (see: scim-server connection list):")
     click.echo(f"  scim-server token create --workspace {FIRST_WORKSPACE} --connection {FIRST_CONNECTION}")
+    if secrets_made is not None:
+        click.echo(f"The owner sets a password by this link, once: {secrets_made[1]}")
     server = Server(
         "scim_server.cli.serve:worker",
         factory=True,
@@ -109,9 +113,9 @@ def _free_address(host: str, port: int) -> str:
     return str(place[0])
 
 
-def _found(directory: Directory) -> str:
-    """A first workspace with a connection; returns its token."""
-    access.create_workspace(directory, FIRST_WORKSPACE, FIRST_OWNER)
+def _found(directory: Directory) -> tuple[str, str]:
+    """A first workspace with a connection; returns its token and its owner's link."""
+    founded = access.create_workspace(directory, FIRST_WORKSPACE, FIRST_OWNER)
     access.create_connection(directory, FIRST_WORKSPACE, FIRST_CONNECTION)
     _, text = access.create_token(directory, FIRST_WORKSPACE, FIRST_CONNECTION, secrets.token_bytes)
-    return text
+    return text, owner_link.issue(directory, system(founded.workspace.id)).link

@@ -56,7 +56,7 @@ def import_people(
         write_rows(report, (_reported(each) for each in left), "csv", header)
     rejected = [each for each in left if each.outcome is Outcome.REJECTED]
     show({"dry_run": dry_run, **{each.value: counted[each] for each in Outcome}}, as_json=as_json)
-    _tell(rejected)
+    _tell(rejected, dry_run=dry_run)
 
 
 def _reported(result: Result) -> dict[str, Any]:
@@ -68,12 +68,13 @@ def _reported(result: Result) -> dict[str, Any]:
     }
 
 
-def _tell(rejected: list[Result]) -> None:
+def _tell(rejected: list[Result], *, dry_run: bool) -> None:
     """Say the first reasons on standard error, and end with exit code 1 where a row was rejected."""
     for each in rejected[:_SHOWN]:
         click.echo(f"Line {each.line}: {each.reason}", err=True)
     if rejected:
-        raise click.ClickException(f"{len(rejected)} rows were rejected; the others are in.")
+        so = "would be rejected. Nothing was written" if dry_run else "were rejected; the others are in"
+        raise click.ClickException(f"{len(rejected)} rows {so}.")
 
 
 def _followed(batches: Iterable[list[Result]], total: int) -> Iterator[Result]:

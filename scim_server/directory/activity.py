@@ -29,8 +29,11 @@ _GONE: Final = {
     "connection": "Deleted connection",
     "token": "Deleted token",
 }
-_WORDS: Final[Mapping[str, str]] = {
+# Act → how it reads: "WORDS by NAME". Every act that is written has its row.
+WORDS_OF: Final[Mapping[str, str]] = {
     **{kind.value: WORDS[kind].activity for kind in Kind},
+    "contact.owner_link_made": "made a sign-in link for the owner",
+    "contact.password_set": "set a password",
     "group.created": "created a group",
     "group.edited": "edited a group",
     "group.deleted": "deleted a group",
@@ -41,6 +44,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "seats.added": "added seats",
     "seats.licence_added": "added a licence type",
     "seats.policy_changed": "changed what happens when no seat is left",
+    "seats.billing_day_changed": "changed the day on which billing cycles begin",
     "seats.reduction_scheduled": "scheduled a reduction of seats",
     "seats.reduction_cancelled": "cancelled a reduction of seats",
     "seats.reduction_applied": "applied a reduction of seats",
@@ -99,7 +103,7 @@ def _entry(row: Row) -> Entry:
         id=row.id,
         at=row.at,
         act=row.act,
-        words=_WORDS.get(row.act, row.act),
+        words=WORDS_OF.get(row.act, row.act),
         door=row.door,
         actor_kind=row.actor_kind,
         actor_id=row.actor_id,

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from scim_server.domain.contact import Contact, Status
 from scim_server.domain.errors import OwnerRoleNotSettable, Refused
 from scim_server.domain.roles import Role
-from scim_server.mapping import first_value, is_licence
+from scim_server.mapping import first_value, is_licence, with_role
 from scim_server.scim.schema import ENTERPRISE_URN, GROUP, USER, ResourceTypes, fold
 from scim_server.scim.tolerance import tolerance_of
 from scim_server.scim.values import Resource, read_resource, read_value
@@ -190,8 +190,7 @@ def _put_role(body: Resource, role: str | None, *, owner: bool) -> None:
         return
     if owner or role == Role.OWNER:
         raise OwnerRoleNotSettable
-    others = [each for each in body.get("roles") or () if str(each.get("value", "")).lower() not in _ROLES]
-    body["roles"] = [{"value": role}, *others]
+    body["roles"] = with_role(body.get("roles") or (), Role(role))
 
 
 def row_of(contact: Contact, groups: Sequence[str], *, external_id: bool = False) -> dict[str, Any]:

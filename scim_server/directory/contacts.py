@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import replace as replace_fields
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection as Db
 
@@ -36,11 +37,14 @@ from scim_server.scim.errors import ScimError
 from scim_server.scim.match import comparable
 from scim_server.scim.patch import Operation, apply
 from scim_server.scim.schema import ENTERPRISE_URN, WORKSPACE_URN, user_name_key
-from scim_server.scim.values import check_immutable, read_value
-from scim_server.storage import contacts, groups, items, ledger, whole
-from scim_server.storage.db import Busy, writing
+from scim_server.scim.values import check_immutable, is_sound, read_value
+from scim_server.storage import accounts, contacts, groups, items, ledger, whole
+from scim_server.storage.db import Busy, reading, writing
 
+T = TypeVar("T")
 Precondition = Callable[[int], None]
+
+_SWEEPS: Final = 3  # one is enough, but for invitations whose time ends meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ def create(directory: Directory, call: Call, user: Mapping[str, Any]) -> dict[st
         events = (event, Event.ARCHIVE) if wish.archived else (event,)
         return save_decision(directory, db, call, None, decide_all(None, events, context), context.now)
 
-    return writing(directory.engine, work)
+    return seating(directory, call.workspace_id, work)
 
 
 def replace(directory: Directory, call: Call, contact_id: str, user: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +119,7 @@ def replace(directory: Directory, call: Call, contact_id: str, user: Mapping[str
         wish = to_wish(user, contact, call.connection_id, patched=False, password=password or contact.password)
         return _carry_out(directory, db, call, contact, wish)
 
-    return writing(directory.engine, work)
+    return seating(directory, call.workspace_id, work)
 
 
 def patch(directory: Directory, call: Call, contact_id: str, operations: Sequence[Operation]) -> dict[str, Any]:
@@ -144,7 +148,7 @@ def patch(directory: Directory, call: Call, contact_id: str, operations: Sequenc
         wish = to_wish(patched, contact, call.connection_id, patched=True, password=password or kept)
         return _carry_out(directory, db, call, contact, wish)
 
-    return writing(directory.engine, work)
+    return seating(directory, call.workspace_id, work)
 
 
 def delete(directory: Directory, call: Call, contact_id: str, *, reassign_to: str | None = None) -> None:
@@ -179,7 +183,7 @@ def delete(directory: Directory, call: Call, contact_id: str, *, reassign_to: st
 def _check_heir(db: Db, call: Call, contact: Contact, heir_id: str) -> None:
     if heir_id == contact.id:
         raise ReassignmentNotPossible("is the one that is to be deleted")
-    if not heir_id.isprintable() or not items.holders(db, call.workspace_id, [heir_id]):
+    if not is_sound(heir_id) or not items.holders(db, call.workspace_id, [heir_id]):
         raise ReassignmentNotPossible(f"{shortened(heir_id)!r} isn't in this workspace")
 
 
@@ -242,6 +246,40 @@ def lapse(directory: Directory, call: Call, contact_id: str) -> None:
 
     with suppress(Busy):
         writing(directory.engine, work)
+
+
+def lapse_due(directory: Directory, workspace_id: str | None = None) -> int:
+    """Expire the invitations past their time (T5), of one workspace or of all; return how many there were.
+
+    Each is a transaction of its own, so that none waits for another's locks. Raises Busy.
+    """
+    with reading(directory.engine) as db:
+        due = accounts.invitations_due(db, directory.now(), workspace_id)
+    return sum(writing(directory.engine, partial(_lapse_link, directory, link)) for link in due)
+
+
+def _lapse_link(directory: Directory, link: accounts.Link, db: Db) -> bool:
+    contact = contacts.load_to_change(db, link.workspace_id, link.contact_id, None)
+    if contact is None:
+        return False
+    if lapsed(directory, db, Call(system(link.workspace_id), None, ""), contact) is not contact:
+        return True
+    accounts.drop_invitation_due(db, link.workspace_id, link.contact_id, directory.now())  # no invitation's: an owner's
+    return False
+
+
+def seating(directory: Directory, workspace_id: str, work: Callable[[Db], T]) -> T:
+    """`work`, which may take a seat, in a transaction; where none is free, expired invitations give theirs back first.
+
+    They do so in transactions of their own, with `work` rolled back, so that who waits holds no seat. Raises as writing
+    does, and whatever `work` raises.
+    """
+    for _ in range(_SWEEPS):
+        try:
+            return writing(directory.engine, work)
+        except ledger.InvitationsDue:
+            lapse_due(directory, workspace_id)
+    return writing(directory.engine, work)
 
 
 def _require_change(call: Call) -> None:

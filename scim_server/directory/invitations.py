@@ -8,17 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection as Db
 
 from scim_server import mail
-from scim_server.directory import Directory
+from scim_server.directory import Directory, owner_link
 from scim_server.directory.access import NotAllowed, Taken
-from scim_server.directory.contacts import Call, context_of, email_to_invite, lapsed, save_decision, to_change
+from scim_server.directory.contacts import (
+    Call,
+    context_of,
+    email_to_invite,
+    lapse_due,
+    lapsed,
+    save_decision,
+    seating,
+    to_change,
+)
 from scim_server.directory.passwords import hash_password, is_password
-from scim_server.domain.actor import Actor, system
+from scim_server.domain.actor import Actor
 from scim_server.domain.contact import Contact, Context, Event, Status, decide
 from scim_server.domain.errors import InvitationExpired, InvitationNotPending, Refused, WrongAccount
 from scim_server.storage import access, accounts, contacts
@@ -121,15 +129,15 @@ def _issue(
             raise ValueError("an invitation was decided on and isn't there")
         return Invited(user=user, email=invitation.email, expires=invitation.expires_at)
 
-    return writing(directory.engine, work)
+    return seating(directory, call.workspace_id, work)
 
 
 def offer(directory: Directory, text: str) -> Offer:
     """What a link offers; looking changes nothing. Raises InvitationNotPending, InvitationExpired."""
     with reading(directory.engine) as db:
-        link, email = _found(db, text)
+        link, email, own = _found(db, text)
         workspace = access.workspace_name(db, link.workspace_id)
-        account = accounts.account_with(db, email)
+        account = None if own else accounts.account_with(db, email)
     if link.expires <= directory.now():
         raise InvitationExpired
     return Offer(workspace=workspace, email=email, expires=link.expires, has_account=account is not None)
@@ -138,22 +146,26 @@ def offer(directory: Directory, text: str) -> Offer:
 def accept(
     directory: Directory, text: str, *, password: str | None = None, account_email: str | None = None
 ) -> Accepted:
-    """Accept the invitation whose link ends in `text` (T4): once, by the first who does.
+    """Accept the invitation whose link ends in `text` (T4), or use an owner's link: once, by the first who does.
 
     Either with a `password`, which becomes the new account's, or must be the one of an account that is there; or as the
-    account that is signed in, `account_email`. Raises InvitationNotPending, InvitationExpired, WrongAccount,
-    WrongPassword, Taken for an account that belongs to another contact here, ScimError for a password that can't be.
+    account that is signed in, `account_email`: Session.account_email, never the contact's own address. Raises
+    InvitationNotPending, InvitationExpired, WrongAccount, WrongPassword, Taken for an account that belongs to another
+    contact here, ScimError for a password that can't be.
     """
     with reading(directory.engine) as db:
-        _, email = _found(db, text)
-        known = accounts.account_with(db, email)
+        _, email, own = _found(db, text)
+        known = None if own else accounts.account_with(db, email)
     proof = _proof(known, password) if account_email is None else None  # slow, so before the transaction
 
     def work(db: Db) -> Accepted | None:
-        link, email = _found(db, text)
+        link, email, own = _found(db, text)
         contact = contacts.load_to_change(db, link.workspace_id, link.contact_id, None)
         if contact is None or accounts.invitation_of(db, text) is None:  # someone was first while this one waited
             raise InvitationNotPending(_GONE)
+        if contact.owner:
+            signed_in_as = email if account_email is None else account_email
+            return _accept_as_owner(directory, db, link, email, proof, signed_in_as=signed_in_as, reset=own)
         call = Call(_invited(link), None, "")
         if lapsed(directory, db, call, contact) is not contact:
             return None
@@ -172,32 +184,43 @@ def accept(
     return accepted
 
 
+def _accept_as_owner(
+    directory: Directory, db: Db, link: Link, email: str, proof: str | None, *, signed_in_as: str, reset: bool
+) -> Accepted | None:
+    """Set the password of the owner's account, or link the account that is signed in; None for a link past its time."""
+    if link.expires <= directory.now():
+        return None
+    if accounts.email_key(signed_in_as) != accounts.email_key(email):
+        raise WrongAccount
+    account = _account(directory, db, email, proof, reset=reset)
+    _link(db, link, account)
+    owner_link.finish(directory, db, _invited(link), link, account)
+    return Accepted(workspace_id=link.workspace_id, contact_id=link.contact_id, email=account.email)
+
+
 def expire_due(directory: Directory) -> int:
-    """Expire every invitation past its time (T5), each in a transaction of its own; return how many there were.
+    """Expire every invitation past its time (T5), in all workspaces; return how many there were. For a timer.
 
     Sessions that have ended are swept out too.
     """
-    with reading(directory.engine) as db:
-        due = accounts.invitations_due(db, directory.now())
-    expired = sum(writing(directory.engine, partial(_expire, directory, link)) for link in due)
+    expired = lapse_due(directory)
     writing(directory.engine, lambda db: accounts.drop_ended_sessions(db, directory.now()))
     return expired
 
 
-def _expire(directory: Directory, link: Link, db: Db) -> bool:
-    contact = contacts.load_to_change(db, link.workspace_id, link.contact_id, None)
-    if contact is None:
-        return False
-    return lapsed(directory, db, Call(system(link.workspace_id), None, ""), contact) is not contact
+def _found(db: Db, text: str) -> tuple[Link, str, bool]:
+    """The link, the address it is for, and whether it may give an account that is there another password.
 
-
-def _found(db: Db, text: str) -> tuple[Link, str]:
-    """The link and the address it was sent to. Raises InvitationNotPending."""
+    That is so for an owner's link and the account that the owner has. Raises InvitationNotPending.
+    """
     link = accounts.invitation_of(db, text)
     contact = None if link is None else contacts.load(db, link.workspace_id, link.contact_id, None)
-    if link is None or contact is None or contact.invitation is None:
+    if link is not None and contact is not None and contact.owner:
+        email, account = owner_link.account_for(db, link.workspace_id, contact)
+        return link, email, account is not None
+    if link is None or contact is None or contact.invitation is None or not contact.invitation.pending:
         raise InvitationNotPending(_GONE)
-    return link, contact.invitation.email
+    return link, contact.invitation.email, False
 
 
 def _invited(link: Link) -> Actor:
@@ -215,8 +238,8 @@ def _proof(known: Account | None, password: str | None) -> str:
     return known.password
 
 
-def _account(directory: Directory, db: Db, email: str, proof: str | None) -> Account:
-    """The account under the invited address; without `proof` it is the one that is signed in.
+def _account(directory: Directory, db: Db, email: str, proof: str | None, *, reset: bool = False) -> Account:
+    """The account under the invited address; without `proof` it is the one that is signed in. `reset`: `proof` is new.
 
     Raises WrongAccount, WrongPassword.
     """
@@ -226,7 +249,7 @@ def _account(directory: Directory, db: Db, email: str, proof: str | None) -> Acc
             raise WrongAccount
         account = Account(id=directory.new_id(), email=email, password=proof)
         accounts.add_account(db, account, directory.now())
-    elif account.password is None and proof is not None:
+    elif proof is not None and (account.password is None or reset):
         accounts.set_password(db, account.id, proof)
     elif proof is not None and account.password != proof:  # it was made, or changed, meanwhile
         raise WrongPassword
@@ -234,6 +257,10 @@ def _account(directory: Directory, db: Db, email: str, proof: str | None) -> Acc
 
 
 def _link(db: Db, link: Link, account: Account) -> None:
+    """Link the contact to the account; a former one that opens nothing else goes (R45b). Raises Taken."""
     if accounts.contact_linked_to(db, link.workspace_id, account.id) not in (None, link.contact_id):
         raise Taken("The account under this e-mail address belongs to another contact of the workspace.")
+    former = accounts.account_of(db, link.workspace_id, link.contact_id)
     accounts.link(db, link.workspace_id, link.contact_id, account.id)
+    if former is not None and former.id != account.id:  # nobody would know, once the contact is deleted, whose it was
+        accounts.forget_account(db, former.id)

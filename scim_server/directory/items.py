@@ -16,6 +16,7 @@ from scim_server.domain.actor import Actor
 from scim_server.domain.events import DELETED_CONTACT
 from scim_server.domain.items import Item, ItemKind, checked_reference, checked_title, kind_named
 from scim_server.domain.roles import Permission
+from scim_server.scim.values import is_sound
 from scim_server.storage import items, ledger
 from scim_server.storage.db import reading, writing
 
@@ -88,7 +89,7 @@ def add(directory: Directory, actor: Actor, new: NewItem) -> ShownItem:
 
 
 def _names(db: Db, actor: Actor, **links: str) -> dict[str, str]:
-    ids = [each for each in dict.fromkeys(links.values()) if each.isprintable()]
+    ids = [each for each in dict.fromkeys(links.values()) if is_sound(each)]
     names = items.holders(db, actor.workspace_id, ids)
     for link, contact_id in links.items():
         if contact_id not in names:
@@ -106,7 +107,7 @@ def find(
         raise NotAllowed(f"A page has 1 to {MOST_ON_A_PAGE} items.")
     kind: ItemKind | None = None if wanted.kind is None else kind_named(wanted.kind)
     ids = (wanted.owner_id, wanted.author_id, after)
-    if any(each is not None and not each.isprintable() for each in ids):
+    if any(each is not None and not is_sound(each) for each in ids):
         return Items((), None)  # no id at all, and no text for a database either
     with reading(directory.engine) as db:
         found = items.page(

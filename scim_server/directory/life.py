@@ -22,8 +22,9 @@ from scim_server.domain.errors import IllegalTransition
 from scim_server.domain.group import Membership
 from scim_server.domain.roles import Permission
 from scim_server.domain.workspace import transfer as hand_over
-from scim_server.mapping import to_wish
+from scim_server.mapping import handed_role, to_wish
 from scim_server.scim.schema import user_name_key
+from scim_server.scim.values import is_sound
 from scim_server.storage import contacts as stored
 from scim_server.storage import groups
 from scim_server.storage.db import LostRace, reading, writing
@@ -98,7 +99,7 @@ def act(directory: Directory, actor: Actor, who: str, event: Event) -> Done:
             return Done(contact=contact, changed=False)
         return Done(contact=_saved(directory, db, actor, contact, decision), changed=True)
 
-    return writing(directory.engine, work)
+    return contacts.seating(directory, actor.workspace_id, work)
 
 
 def delete(directory: Directory, actor: Actor, who: str, *, reassign_to: str | None = None) -> str:
@@ -127,8 +128,8 @@ def transfer(directory: Directory, actor: Actor, who: str) -> tuple[Contact, Con
         given, received = hand_over(owner, target, directory.now(), actor_id=asked_by)
         # in this order: no workspace has two owners, not even between two statements
         return (
-            _saved(directory, db, actor, owner, given),
-            _saved(directory, db, actor, target, received),
+            _saved(directory, db, actor, owner, replace(given, contact=handed_role(given.contact))),
+            _saved(directory, db, actor, target, replace(received, contact=handed_role(received.contact))),
         )
 
     return writing(directory.engine, work)
@@ -137,7 +138,7 @@ def transfer(directory: Directory, actor: Actor, who: str) -> tuple[Contact, Con
 def find(db: Db, workspace_id: str, who: str, *, to_change: bool = False) -> Contact:
     """The contact with that id, or else with that userName; locked where it is to be changed. Raises Unknown."""
     load = stored.load_to_change if to_change else stored.load
-    known = who.isprintable()  # nothing else is stored, and PostgreSQL's text holds no NUL
+    known = is_sound(who)  # nothing else is stored
     contact = load(db, workspace_id, who, None) if known else None
     if contact is None and known:  # an id comes first: nobody takes another's place by a userName that looks like it
         contact = stored.load_by_user_name(db, workspace_id, user_name_key(who), None, lock_row=to_change)

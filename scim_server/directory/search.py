@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Table, func, select
 from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory
-from scim_server.directory.contacts import Call, lapse
-from scim_server.domain.invitation import InvitationState
+from scim_server.directory.contacts import Call, lapse_due
+from scim_server.directory.links import is_due
 from scim_server.domain.roles import Permission
-from scim_server.mapping import instant, to_group, to_user
+from scim_server.mapping import to_group, to_user
 from scim_server.scim.filter import Filter
 from scim_server.scim.filter_tree import Compare
 from scim_server.scim.paging import Position
-from scim_server.scim.schema import GROUP, USER, WORKSPACE_URN, Target
-from scim_server.storage import contacts, counts, groups, tables, whole
-from scim_server.storage.db import reading
+from scim_server.scim.schema import GROUP, USER, Target
+from scim_server.storage import contacts, counts, groups, tables
+from scim_server.storage.accounts import any_invitation_due
+from scim_server.storage.db import Busy, reading
 from scim_server.storage.pages import Order, order_of
 from scim_server.storage.query import compile_filter, is_rich
+from scim_server.storage.whole import LOOKED_UP, Whole, look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,47 +72,45 @@ def find(directory: Directory, call: Call, kind: str, query: Query, *, with_othe
     Without a filter archived contacts are left out, unless the connection lists them (lifecycle.md D5).
     """
     call.actor.require(_KINDS[kind].permission)
-    page = _read(directory, call, kind, query, with_others=with_others)
-    if kind == USER.name and _lapsed(directory, call, page.resources):
-        page = _read(directory, call, kind, query, with_others=with_others)
-    return page
+    return _of_today(directory, call, partial(_read, directory, call, kind, query, with_others=with_others))
 
 
-def _read(directory: Directory, call: Call, kind: str, query: Query, *, with_others: bool) -> Page:
+def _of_today(directory: Directory, call: Call, read: Callable[[], tuple[Page, bool]]) -> Page:
+    """The page that `read` finds, once invitations are expired where it says that some are past their time (T5).
+
+    A database that can only be read shows what it has.
+    """
+    page, due = read()
+    if not due:
+        return page
+    with suppress(Busy):
+        lapse_due(directory, call.workspace_id)
+    return read()[0]
+
+
+def _read(directory: Directory, call: Call, kind: str, query: Query, *, with_others: bool) -> tuple[Page, bool]:
+    """A page, and whether invitations that may show in it, or be counted, are past their time."""
+    now = directory.now()
     if kind == USER.name and (found := _look_up(directory, call, query)) is not None:
-        return found
+        users = [to_user(each.contact, each.memberships, call.base) for each in found]
+        return Page(len(found), users), any(is_due(each.contact, now) for each in found)
     with reading(directory.engine) as db:
-        return _find(db, call, kind, query, with_others=with_others)
+        page = _find(db, call, kind, query, with_others=with_others)
+        return page, kind == USER.name and any_invitation_due(db, call.workspace_id, now)
 
 
-def _lapsed(directory: Directory, call: Call, users: Sequence[Mapping[str, Any]]) -> bool:
-    """Expire those invitations of `users` that are past their time (T5); whether there were any."""
-    now = instant(directory.now())
-    invitations = ((user["id"], user[WORKSPACE_URN].get("invitation")) for user in users)
-    due = [
-        contact_id
-        for contact_id, invitation in invitations
-        if invitation and invitation.get("state") == InvitationState.PENDING and invitation["expiresAt"] <= now
-    ]
-    for contact_id in due:
-        lapse(directory, call, contact_id)
-    return bool(due)
-
-
-def _look_up(directory: Directory, call: Call, query: Query) -> Page | None:
-    """The answer to a filter for one userName or externalId, which is what most queries are; None for any other."""
+def _look_up(directory: Directory, call: Call, query: Query) -> list[Whole] | None:
+    """Who is found by a filter for one userName or externalId, which is what most queries are; None for any other."""
     match query:
         case Query(filter=Compare(target, "eq", str(key)), start=1, by_cursor=False, sort_by=None):
             name = str(target)
         case _:
             return None
-    if query.count == 0 or name not in whole.LOOKED_UP:
+    if query.count == 0 or name not in LOOKED_UP:
         return None
     # one more than the page holds tells whether these are all
-    found = whole.look_up(directory.engine, call.workspace_id, call.connection_id, name, key, query.count + 1)
-    if len(found) > query.count:
-        return None
-    return Page(len(found), [to_user(each.contact, each.memberships, call.base) for each in found])
+    found = look_up(directory.engine, call.workspace_id, call.connection_id, name, key, query.count + 1)
+    return found if len(found) <= query.count else None
 
 
 def find_all(
@@ -116,6 +118,14 @@ def find_all(
 ) -> Page:
     """The resources of all kinds, the Users first: the page of `count` that begins at `start` (from 1)."""
     call.actor.require(*(kind.permission for kind in _KINDS.values()))
+    return _of_today(
+        directory, call, partial(_read_all, directory, call, queries, start, count, with_others=with_others)
+    )
+
+
+def _read_all(
+    directory: Directory, call: Call, queries: Mapping[str, Query], start: int, count: int, *, with_others: bool
+) -> tuple[Page, bool]:
     total, resources, skipped = 0, list[dict[str, Any]](), start - 1
     with reading(directory.engine) as db:
         for kind, query in queries.items():
@@ -124,7 +134,7 @@ def find_all(
             total += found.total
             resources += found.resources
             skipped = max(0, skipped - found.total)
-    return Page(total, resources)
+        return Page(total, resources), any_invitation_due(db, call.workspace_id, directory.now())
 
 
 def _find(db: Db, call: Call, name: str, query: Query, *, with_others: bool) -> Page:

@@ -37,6 +37,7 @@ from scim_server.storage.seats import Entry, Held, Usage
 T = TypeVar("T")
 
 MOST: Final = 10_000_000
+LAST_DAY: Final = 28  # every month has it
 PAGE: Final = 100
 
 
@@ -184,6 +185,32 @@ def set_policy(directory: Directory, actor: Actor, licence: str, policy: Policy)
         return _stock(db, actor.workspace_id, replace(licence_type, policy=policy))
 
     return _changing(directory, actor, licence, work)
+
+
+def billing_day(directory: Directory, actor: Actor) -> int:
+    """The day of the month (UTC) on which the workspace's billing cycles begin."""
+    actor.require(Permission.SEATS_MANAGE)
+    with reading(directory.engine) as db:
+        return seats.billing_day(db, actor.workspace_id)
+
+
+def set_billing_day(directory: Directory, actor: Actor, day: int) -> int:
+    """Begin billing cycles on that day of the month; return it. Reductions that are scheduled keep their day (T16).
+
+    The same again changes nothing. Raises NotAllowed for a day that some months don't have.
+    """
+    actor.require(Permission.SEATS_MANAGE)
+    if not 1 <= day <= LAST_DAY:
+        raise NotAllowed(f"A billing cycle begins on a day from 1 to {LAST_DAY}, which every month has, not {day}.")
+
+    def work(db: Db) -> int:
+        before = seats.billing_day(db, actor.workspace_id)
+        if before != day:
+            seats.set_billing_day(db, actor.workspace_id, day)
+            _record(directory, db, actor, "seats.billing_day_changed", None, {"billing_day": (before, day)})
+        return day
+
+    return writing(directory.engine, work)
 
 
 def add_licence(directory: Directory, actor: Actor, name: str, *, counted: bool) -> Stock:

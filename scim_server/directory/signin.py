@@ -14,9 +14,10 @@ from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory
 from scim_server.directory.links import new_secret
-from scim_server.directory.passwords import LONGEST, hash_password, is_password
+from scim_server.directory.passwords import hash_password, is_password
 from scim_server.domain.contact import Contact
 from scim_server.domain.errors import Refused
+from scim_server.scim.values import is_sound
 from scim_server.storage import access, accounts, contacts
 from scim_server.storage.accounts import Link
 from scim_server.storage.db import reading, writing
@@ -48,7 +49,11 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A living session: the active contact, and the e-mail of the account that it is linked to."""
+    """A living session: the active contact, and the e-mail of the account whose password opened it.
+
+    `account_email` is None where the contact's own password did: its workspace can set that one, and must not become
+    the person in other workspaces by it.
+    """
 
     workspace_id: str
     contact: Contact
@@ -74,7 +79,6 @@ def sign_in(directory: Directory, workspace_name: str, email: str, password: str
 
     Two hashes are compared whatever is found, so that the time it takes tells nothing either. Raises SignInRefused.
     """
-    password = password if len(password) <= LONGEST else ""
     with reading(directory.engine) as db:
         claims = _claims(db, workspace_name, email)
     # a list, as a generator would stop at the first that fits
@@ -103,7 +107,7 @@ def session_of(directory: Directory, text: str) -> Session | None:
     return Session(
         workspace_id=link.workspace_id,
         contact=contact,
-        account_email=account.email if account is not None and contact.account_linked else None,
+        account_email=account.email if account is not None and account.id == link.account_id else None,
         expires=link.expires,
     )
 
@@ -114,14 +118,16 @@ def sign_out(directory: Directory, text: str) -> None:
 
 
 def sign_out_everywhere(directory: Directory, text: str) -> None:
-    """End all sessions of the session's person: this contact's, and those of its account in other workspaces."""
+    """End all sessions of the session's person: this contact's, and those of its account in other workspaces.
+
+    One that the contact's own password opened ends this contact's alone.
+    """
 
     def work(db: Db) -> None:
         link = accounts.session_of(db, text, directory.now())
         if link is None:
             return
-        account = accounts.account_of(db, link.workspace_id, link.contact_id)
-        elsewhere = accounts.links_of(db, account.id) if account is not None else ()
+        elsewhere = accounts.links_of(db, link.account_id) if link.account_id is not None else ()
         for workspace_id, contact_id in {(link.workspace_id, link.contact_id), *elsewhere}:
             accounts.end_sessions_of(db, workspace_id, contact_id)
 
@@ -131,7 +137,7 @@ def sign_out_everywhere(directory: Directory, text: str) -> None:
 def _claims(db: Db, workspace_name: str, email: str) -> tuple[_Claim, _Claim]:
     """The account's way in and the contact's own; _NO_CLAIM for what isn't there."""
     nothing = (_NO_CLAIM, _NO_CLAIM)
-    if not (workspace_name.isprintable() and email.isprintable()):  # PostgreSQL's text holds no NUL
+    if not is_sound(email):  # nothing else is stored
         return nothing
     workspace = access.workspace_named(db, workspace_name)
     if workspace is None:
@@ -164,7 +170,12 @@ def _opened(directory: Directory, db: Db, claim: _Claim) -> SignedIn:
     if claim.account_id is not None:
         accounts.link(db, claim.workspace_id, claim.contact_id, claim.account_id)
     now, text = directory.now(), new_secret(directory.random_bytes)
-    link = Link(workspace_id=claim.workspace_id, contact_id=claim.contact_id, expires=now + LIFETIME)
+    link = Link(
+        workspace_id=claim.workspace_id,
+        contact_id=claim.contact_id,
+        expires=now + LIFETIME,
+        account_id=claim.account_id,
+    )
     accounts.add_session(db, link, directory.new_id(), text, now)
     return SignedIn(text=text, workspace_id=link.workspace_id, contact_id=link.contact_id, expires=link.expires)
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory, groups
 from scim_server.directory.columns import BadRow, Values, body_of, is_so, read_row, row_of
-from scim_server.directory.contacts import Call, context_of, save_decision, searchable
+from scim_server.directory.contacts import Call, context_of, lapse_due, save_decision, searchable
 from scim_server.domain.contact import Contact, Context, Decision, Event, decide_all, seated, steps_to
 from scim_server.domain.errors import NoFreeSeat, Refused
 from scim_server.domain.roles import Permission
@@ -97,8 +97,10 @@ def import_rows(
     batches = (_Batch(directory, call, update, *_sorted(found, lines)) for found in _batched(rows, BATCH))
     if not dry_run:
         for each in batches:
+            lapse_due(directory, call.workspace_id)  # a row is refused for want of a seat, not a batch: so in advance
             yield writing(directory.engine, each.run)
         return
+    lapse_due(directory, call.workspace_id)
     with transaction(directory.engine, "write") as db:
         for each in batches:
             yield each.run(db)

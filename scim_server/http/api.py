@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import orjson
 import structlog
-from flask import Blueprint, Flask, Response, request
+from flask import Flask, Response, request
 from uuid_utils import uuid7
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
 
 from scim_server.directory import Directory, items
 from scim_server.directory.items import MOST_ON_A_PAGE, NewItem, ShownItem, Wanted
@@ -25,7 +26,6 @@ from scim_server.scim.errors import ScimError
 from scim_server.storage.db import Busy
 
 PREFIX: Final = "/api"
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PAGE: Final = 100
 _PARAMETERS: Final = frozenset(("owner", "author", "kind", "after", "count"))
 _MEMBERS: Final = {"kind": True, "title": True, "owner": True, "author": False, "reference": False}  # name → required
@@ -44,15 +44,14 @@ class ApiError(Exception):
 def mount(app: Flask, directory: Directory) -> None:
     """Serve /api, all of it: what isn't there is refused in the same form."""
     authenticator = Authenticator(directory)
-    blueprint = Blueprint("api", __name__, url_prefix=PREFIX)
 
     def serve(rest: str = "") -> Response:
         request_id = str(uuid7())
         return _answered(lambda: _answer(directory, authenticator, rest, request_id), request_id)
 
-    for rule in ("", "/", "/<path:rest>"):
-        blueprint.add_url_rule(rule, view_func=serve, methods=METHODS, provide_automatic_options=False)
-    app.register_blueprint(blueprint)
+    app.view_functions["api"] = serve
+    for path in ("", "/", "/<path:rest>"):  # for every method there is: Flask's own routes have a list of them
+        app.url_map.add(Rule(f"{PREFIX}{path}", endpoint="api"))
 
 
 def _answer(directory: Directory, authenticator: Authenticator, rest: str, request_id: str) -> Response:

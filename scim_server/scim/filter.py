@@ -31,6 +31,7 @@ from scim_server.scim.filter_tree import (
     print_filter,
 )
 from scim_server.scim.schema import ResourceType, Target, fold
+from scim_server.scim.values import UNSOUND, is_sound
 
 __all__ = [
     "FILTER_TOLERANCES",
@@ -104,7 +105,6 @@ _NOT_BARE: Final = re.compile(r"""'.*|.*["(\[].*|and|or|not""", re.IGNORECASE | 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
 _MOST_DIGITS: Final = 40
 _MOST_EXPONENT: Final = 308
-_UNSOUND: Final = re.compile(r"[\x00\ud800-\udfff]")
 _JSON: Final = json.JSONDecoder()
 
 
@@ -164,10 +164,10 @@ class _Parser:
     def __post_init__(self) -> None:
         if len(self.text) > self.limits.length:
             # no more of it than the error shows, which must be sendable
-            self.text = _UNSOUND.sub("\ufffd", self.text[: self.limits.length + 100])
+            self.text = UNSOUND.sub("\ufffd", self.text[: self.limits.length + 100])
             raise self.fault(f"The text is longer than {self.limits.length} characters", self.limits.length)
-        if unsound := _UNSOUND.search(self.text):
-            self.text = _UNSOUND.sub("\ufffd", self.text)  # the error shows it, and must be sendable
+        if unsound := UNSOUND.search(self.text):
+            self.text = UNSOUND.sub("\ufffd", self.text)  # the error shows it, and must be sendable
             raise self.fault("A NUL or a lone surrogate is not allowed", unsound.start())
 
     def whole(self, rule: Callable[[], _Rule]) -> _Rule:
@@ -315,7 +315,7 @@ class _Parser:
     def fit(self, target: Target, text: str, start: int) -> Value:
         """The string `text` as a value of the target's type, folded for comparison."""
         leaf = target.leaf
-        if _UNSOUND.search(text):  # by an escape
+        if not is_sound(text):  # by an escape
             raise self.fault("The string contains a NUL or a lone surrogate", start)
         if leaf.type in _TEXTUAL:
             self.written = text

@@ -40,12 +40,17 @@ _FORMS: Final[Mapping[str, tuple[str, re.Pattern[str], str]]] = {
 }
 
 _DIGITS: Final = re.compile(r"-?[0-9]{1,19}")
-_UNSOUND: Final = re.compile(r"[\x00\ud800-\udfff]")
+UNSOUND: Final = re.compile(r"[\x00\ud800-\udfff]")  # what no database, or no UTF-8, can hold
 _LARGEST_INTEGER: Final = 2**63  # what databases and other people's parsers hold
 _LARGEST_EXACT: Final = 2**53  # a larger float has lost digits that were on the wire
 
 # Assigned by the server on every resource; ignored in bodies (RFC 7643 §3.1, lifecycle.md D9).
 _SERVERS_OWN: Final = frozenset(("schemas", "id", "meta"))
+
+
+def is_sound(text: str) -> bool:
+    """Whether `text` can be stored and sent: no U+0000, which PostgreSQL refuses, and no half of a surrogate pair."""
+    return UNSOUND.search(text) is None
 
 
 def read_resource(resource_type: ResourceType, body: Any, tolerance: frozenset[str]) -> Resource:
@@ -287,7 +292,7 @@ def _read_string(attribute: Attribute, raw: Any, tolerance: frozenset[str], path
         raw = str(raw)
     if not isinstance(raw, str):
         raise ScimError("invalidValue", f"{path} must be a string.")
-    if _UNSOUND.search(raw):
+    if not is_sound(raw):
         raise ScimError("invalidValue", f"{path} must not hold the character U+0000 or half of a surrogate pair.")
     if len(raw) > LONGEST_KEY and path.rpartition(":")[2] in KEYED:
         raise ScimError("invalidValue", f"{path} is longer than {LONGEST_KEY} characters.")

@@ -17,9 +17,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from scim_server.domain.connection import PRESETS, Connection, Settings, settings_of
+from scim_server.scim.values import is_sound
+from scim_server.storage.access_tables import tokens
 from scim_server.storage.db import BUSY_SECONDS, transaction
 from scim_server.storage.prepared import Prepared
-from scim_server.storage.tables import connections, instant_text, secrets, tokens, workspaces
+from scim_server.storage.tables import connections, instant_text, secrets, workspaces
 
 TOKEN_PREFIX: Final = "scim_"  # noqa: S105 - what a token starts with, so that scanners find leaked ones
 # A token's last use is noted at most this often, so that reads stay reads.
@@ -61,8 +63,11 @@ class Grant:
 
 
 def hash_of(token: str) -> str:
-    """What is stored of a token. Plain SHA-256 is enough for 256 random bits."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    """What is stored of a token. Plain SHA-256 is enough for 256 random bits.
+
+    Any text has one, also with half of a surrogate pair: it is looked up and not found, as every made-up one.
+    """
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 def name_key(name: str) -> str:
@@ -78,6 +83,8 @@ def add_workspace(db: Db, workspace: Workspace, now: datetime) -> None:
 
 def workspace_named(db: Db, name: str) -> Workspace | None:
     """The workspace of that name, in any case."""
+    if not is_sound(name):
+        return None
     row = db.execute(select(workspaces).where(workspaces.c.name_key == name_key(name))).one_or_none()
     return None if row is None else Workspace(id=row.workspace_id, name=row.name)
 
@@ -122,6 +129,8 @@ def add_connection(db: Db, connection: Connection, now: datetime) -> None:
 
 def connection_named(db: Db, workspace_id: str, name: str) -> Connection | None:
     """The workspace's connection of that name, in any case."""
+    if not is_sound(name):
+        return None
     query = select(connections).where(
         connections.c.workspace_id == workspace_id, connections.c.name_key == name_key(name)
     )

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, select, update
 from sqlalchemy import Connection as Db
-from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -31,11 +31,15 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """Which contact an invitation link or a session belongs to, and until when it is good."""
+    """Which contact an invitation link or a session belongs to, and until when it is good.
+
+    `account_id`: the account whose password opened the session; None for the contact's own password, and for links.
+    """
 
     workspace_id: str
     contact_id: str
     expires: datetime
+    account_id: str | None = None
 
 
 def email_key(email: str) -> str:
@@ -138,6 +142,11 @@ def drop_invitation(db: Db, workspace_id: str, contact_id: str) -> None:
     db.execute(delete(invitation_links).where(*of_contact))
 
 
+def drop_invitation_due(db: Db, workspace_id: str, contact_id: str, now: datetime) -> None:
+    """Forget the contact's link if its time is up."""
+    db.execute(delete(invitation_links).where(_due(now, workspace_id), invitation_links.c.contact_id == contact_id))
+
+
 def invitation_of(db: Db, text: str) -> Link | None:
     """Whose link it is; None for one that was used, replaced or taken back, or never made."""
     row = db.execute(select(invitation_links).where(invitation_links.c.hash == hash_of(text))).one_or_none()
@@ -146,18 +155,30 @@ def invitation_of(db: Db, text: str) -> Link | None:
     return Link(workspace_id=row.workspace_id, contact_id=row.contact_id, expires=row.expires)
 
 
-def invitations_due(db: Db, now: datetime) -> Sequence[Link]:
-    """The links whose time is up, the oldest first."""
-    query = select(invitation_links).where(invitation_links.c.expires <= now).order_by(invitation_links.c.expires)
+def invitations_due(db: Db, now: datetime, workspace_id: str | None = None) -> Sequence[Link]:
+    """The links whose time is up, of one workspace or of all, the oldest first."""
+    query = select(invitation_links).where(_due(now, workspace_id)).order_by(invitation_links.c.expires)
     return [
         Link(workspace_id=row.workspace_id, contact_id=row.contact_id, expires=row.expires) for row in db.execute(query)
     ]
 
 
+def any_invitation_due(db: Db, workspace_id: str, now: datetime) -> bool:
+    """Whether the workspace has a link whose time is up: one look into an index."""
+    query = select(invitation_links.c.contact_id).where(_due(now, workspace_id)).limit(1)
+    return db.scalar(query) is not None
+
+
+def _due(now: datetime, workspace_id: str | None) -> ColumnElement[bool]:
+    due = invitation_links.c.expires <= now
+    return due if workspace_id is None else and_(invitation_links.c.workspace_id == workspace_id, due)
+
+
 def add_session(db: Db, link: Link, session_id: str, text: str, now: datetime) -> None:
     """Insert a session by the hash of its text."""
-    row = {"workspace_id": link.workspace_id, "contact_id": link.contact_id, "id": session_id}
-    db.execute(insert(sessions), {**row, "hash": hash_of(text), "created": now, "expires": link.expires})
+    row = {"workspace_id": link.workspace_id, "contact_id": link.contact_id, "account_id": link.account_id}
+    times = {"created": now, "expires": link.expires}
+    db.execute(insert(sessions), {**row, **times, "id": session_id, "hash": hash_of(text)})
 
 
 def session_of(db: Db, text: str, now: datetime) -> Link | None:
@@ -166,7 +187,9 @@ def session_of(db: Db, text: str, now: datetime) -> Link | None:
     row = db.execute(query).one_or_none()
     if row is None:
         return None
-    return Link(workspace_id=row.workspace_id, contact_id=row.contact_id, expires=row.expires)
+    return Link(
+        workspace_id=row.workspace_id, contact_id=row.contact_id, expires=row.expires, account_id=row.account_id
+    )
 
 
 def end_session(db: Db, text: str) -> None:

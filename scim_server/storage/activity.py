@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
+from sqlalchemy import ColumnElement, CompoundSelect, FromClause, Select, and_, func, select, union
 from sqlalchemy import Connection as Db
-from sqlalchemy import Select, and_, func, or_, select
 
-from scim_server.storage.tables import activity, connections, contacts, groups, items, tokens
+from scim_server.storage.access_tables import tokens
+from scim_server.storage.tables import activity, connections, contacts, groups, items
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,33 +55,11 @@ _SUBJECTS: Final = tuple(
 _TOKENS: Final = tokens.alias("subject_tokens")
 
 
-def _is(table: Any, column: Any) -> Any:
-    return and_(table.c.workspace_id == activity.c.workspace_id, table.c.id == column)
-
-
-def _select() -> Select[Any]:
-    people, links = _ACTORS
-    joined: Any = activity.outerjoin(people, _is(people, activity.c.actor_id))
-    joined = joined.outerjoin(links, _is(links, activity.c.actor_id))
-    for table, _ in _SUBJECTS:
-        joined = joined.outerjoin(table, _is(table, activity.c.subject_id))
-    joined = joined.outerjoin(_TOKENS, _is(_TOKENS, activity.c.subject_id))
-    names = [table.c[name] for table, name in _SUBJECTS]
-    return select(
-        activity,
-        func.coalesce(people.c.label, links.c.name).label("actor"),
-        func.coalesce(*names, "…" + _TOKENS.c.hint).label("subject"),
-    ).select_from(joined)
-
-
-_SELECT: Final = _select()
-
-
 def page(db: Db, workspace_id: str, wanted: Wanted, *, after: str | None, count: int) -> list[Row]:
     """Up to `count` rows beyond the id `after`, oldest first."""
-    query = _SELECT.where(activity.c.workspace_id == workspace_id).order_by(activity.c.id).limit(count)
+    query = select(activity).where(activity.c.workspace_id == workspace_id).order_by(activity.c.id).limit(count)
     if wanted.contact_id is not None:
-        query = query.where(or_(activity.c.actor_id == wanted.contact_id, activity.c.subject_id == wanted.contact_id))
+        query = query.where(activity.c.id.in_(_of_contact(workspace_id, wanted.contact_id, after or "")))
     if wanted.acts:
         query = query.where(activity.c.act.in_(wanted.acts))
     if wanted.since is not None:
@@ -89,7 +68,36 @@ def page(db: Db, workspace_id: str, wanted: Wanted, *, after: str | None, count:
         query = query.where(activity.c.at < wanted.until)
     if after is not None:
         query = query.where(activity.c.id > after)
-    return [_row(each) for each in db.execute(query)]
+    return [_row(each) for each in db.execute(_named(query))]
+
+
+def _named(query: Select[Any]) -> Select[Any]:
+    """The rows that `query` gives, with names: found first, as a join of so many tables is carried out as written."""
+    found = query.subquery("found")
+    people, links = _ACTORS
+    joined: Any = found.outerjoin(people, _is(people, found, "actor_id"))
+    joined = joined.outerjoin(links, _is(links, found, "actor_id"))
+    for table in (*(table for table, _ in _SUBJECTS), _TOKENS):
+        joined = joined.outerjoin(table, _is(table, found, "subject_id"))
+    actor = func.coalesce(people.c.label, links.c.name).label("actor")
+    names = [table.c[name] for table, name in _SUBJECTS]
+    subject = func.coalesce(*names, "…" + _TOKENS.c.hint).label("subject")
+    return select(found, actor, subject).select_from(joined).order_by(found.c.id)
+
+
+def _is(table: FromClause, found: FromClause, column: str) -> ColumnElement[bool]:
+    return and_(table.c.workspace_id == found.c.workspace_id, table.c.id == found.c[column])
+
+
+def _of_contact(workspace_id: str, contact_id: str, after: str) -> CompoundSelect[Any]:
+    """The ids of the rows that a contact did or that are about it: a union, as each half has an index of its own."""
+    halves = (
+        select(activity.c.id).where(
+            activity.c.workspace_id == workspace_id, column == contact_id, activity.c.id > after
+        )
+        for column in (activity.c.actor_id, activity.c.subject_id)
+    )
+    return union(*halves)
 
 
 def _row(row: Any) -> Row:

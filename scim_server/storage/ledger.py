@@ -11,7 +11,7 @@ from sqlalchemy import Connection as Db
 from sqlalchemy import Select, bindparam, delete, func, insert, select, text, update
 
 from scim_server.domain.actor import Actor, system
-from scim_server.domain.errors import UnknownLicence
+from scim_server.domain.errors import NoFreeSeat, UnknownLicence
 from scim_server.domain.events import ContactEvent
 from scim_server.domain.seats import (
     LicenceType,
@@ -24,10 +24,15 @@ from scim_server.domain.seats import (
     apply_reduction,
     no_free_seat,
 )
+from scim_server.storage import accounts
 from scim_server.storage import seats as seat_rows
 from scim_server.storage.db import LostRace
 from scim_server.storage.seats import Change, Entry, Terms
 from scim_server.storage.tables import activity, licence_types, outbox, reductions, seats
+
+
+class InvitationsDue(NoFreeSeat):
+    """No seat is free, but invitations of the workspace are past their time: expire them, then try again."""
 
 
 def licences(db: Db, workspace_id: str) -> dict[str, LicenceType]:
@@ -108,7 +113,8 @@ def claim(
     The claim is one conditional update, so that of any number of claims on the last seat one wins (law 6). On
     PostgreSQL free seats that another transaction is about to take are passed over first; only when nothing else is
     left does the claim wait for them, as that transaction may still fail and leave its seat free. Seats that a
-    reduction withholds are taken by nobody.
+    reduction withholds are taken by nobody. Raises InvitationsDue, under `allow` too, where none is left and
+    invitations past their time may hold some.
     """
     terms = enter(db, workspace_id, licence.name, now)
     if terms.due:
@@ -116,6 +122,9 @@ def claim(
     seat = None
     if terms.licence.counted and (not terms.due or pool(db, workspace_id, licence.name).available):
         seat = _free_seat(db, workspace_id, licence.name, state, holder_id, now)
+    if seat is None and terms.licence.counted and accounts.any_invitation_due(db, workspace_id, now):
+        full = pool(db, workspace_id, licence.name)
+        raise InvitationsDue(full.licence, full.purchased, full.assigned, full.reserved, full.withheld)
     if seat is None:
         seat = _new_seat(db, workspace_id, terms.licence, state, holder_id, now, new_id())
     counters = {state.value: 1, "over": int(seat.over)}

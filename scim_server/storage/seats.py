@@ -133,6 +133,11 @@ def billing_day(db: Db, workspace_id: str) -> int:
     return int(db.scalars(select(workspaces.c.billing_day).where(workspaces.c.workspace_id == workspace_id)).one())
 
 
+def set_billing_day(db: Db, workspace_id: str, day: int) -> None:
+    """Begin the workspace's billing cycles on another day of the month, 1 to 28."""
+    db.execute(update(workspaces).where(workspaces.c.workspace_id == workspace_id).values(billing_day=day))
+
+
 def add_reduction(db: Db, workspace_id: str, reduction: Reduction, now: datetime) -> None:
     """Insert a reduction."""
     row = {

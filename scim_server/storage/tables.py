@@ -153,27 +153,6 @@ connections = Table(
     ForeignKeyConstraint(["workspace_id"], ["workspaces.workspace_id"]),
 )
 
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("workspace_id", String, primary_key=True),
-    Column("id", String, primary_key=True),
-    _id("connection_id"),
-    _id("contact_id", nullable=True),  # whom the token acts for, if it is a person's own
-    Column("hash", String, nullable=False),  # SHA-256 of the token, hex
-    Column("hint", String, nullable=False),  # its last characters, to tell tokens apart
-    Column("scopes", String, nullable=False),
-    Column("created", Instant, nullable=False),
-    Column("expires", Instant),
-    Column("revoked", Instant),
-    Column("last_used", Instant),
-    UniqueConstraint("workspace_id", "hash"),
-    ForeignKeyConstraint(["workspace_id", "connection_id"], ["connections.workspace_id", "connections.id"]),
-    ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"),
-    Index("ix_tokens_contact_id", "workspace_id", "contact_id"),
-    Index("ix_tokens_hash", "hash"),  # the one look-up that can't name its workspace: it finds it
-)
-
 contacts = Table(
     "contacts",
     metadata,
@@ -352,6 +331,7 @@ activity = Table(
     Column("facts", Text, nullable=False),  # JSON: fact → [before, after]; never personal data
     Column("request_id", String),
     ForeignKeyConstraint(["workspace_id"], ["workspaces.workspace_id"]),
+    Index("ix_activity_actor_id", "workspace_id", "actor_id", "id"),
     Index("ix_activity_subject_id", "workspace_id", "subject_id", "id"),
 )
 
@@ -388,7 +368,8 @@ invitation_links = Table(
     Column("expires", Instant, nullable=False),
     ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"),
     Index("ix_invitation_links_hash", "hash"),  # as with tokens: it finds the workspace
-    Index("ix_invitation_links_expires", "expires"),
+    Index("ix_invitation_links_due", "workspace_id", "expires"),
+    Index("ix_invitation_links_expires", "expires"),  # the timer looks at all workspaces
 )
 
 sessions = Table(
@@ -397,10 +378,13 @@ sessions = Table(
     Column("workspace_id", String, primary_key=True),
     Column("id", String, primary_key=True),
     _id("contact_id"),
+    _id("account_id", nullable=True),  # whose password opened it; none where the contact's own password did
     Column("hash", String, nullable=False),
     Column("created", Instant, nullable=False),
     Column("expires", Instant, nullable=False),
     ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"),
+    ForeignKeyConstraint(["account_id"], ["accounts.id"], ondelete="CASCADE"),
+    Index("ix_sessions_account_id", "account_id"),
     Index("ix_sessions_hash", "hash"),
     Index("ix_sessions_contact_id", "workspace_id", "contact_id"),
 )

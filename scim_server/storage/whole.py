@@ -19,6 +19,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from scim_server.domain.contact import Contact
 from scim_server.domain.group import Membership
 from scim_server.storage import access, external_ids, groups
+from scim_server.storage.access_tables import tokens
 from scim_server.storage.contacts import COLUMNS, HOLDS, STORED, contact_of
 from scim_server.storage.prepared import Prepared
 from scim_server.storage.tables import (
@@ -28,7 +29,6 @@ from scim_server.storage.tables import (
     contacts,
     members,
     seats,
-    tokens,
 )
 
 

@@ -103,7 +103,15 @@ def test_each_command_prints_one_json_object(shell: Shell) -> None:
         "owner": "ann@acme.test",
         "owner_id": workspace["owner_id"],
         "seats": 5,
+        "owner_link": workspace["owner_link"],
+        "expires": workspace["expires"],
     }
+    again = shell.json("workspace", "owner-link", "acme")
+    assert (again["owner"], again["owner_id"]) == ("ann@acme.test", workspace["owner_id"])
+    for each in (workspace, again):
+        assert each["owner_link"].startswith("http://127.0.0.1:8000/invitation/")
+        assert each["expires"].endswith("Z")
+    assert again["owner_link"] != workspace["owner_link"]
     connection = shell.json("connection", "create", "--workspace", "ACME", "--name", "idp", "--preset", "okta")
     assert (connection["connection"], connection["preset"]) == ("idp", "okta")
     assert connection["settings"]["list_archived"] is True
@@ -311,10 +319,11 @@ def test_serve_says_where_and_with_what(new_database: Callable[[str], str]) -> N
     silent: Any = {"stderr": subprocess.DEVNULL, "start_new_session": True}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, **silent) as process:
         assert process.stdout
-        lines = [process.stdout.readline(), process.stdout.readline()]
+        lines = [process.stdout.readline() for _ in range(5)]
         kill_group(process)
     assert lines[0] == "SCIM base URL: https://scim.x.test/scim/v2\n"
     assert lines[1].startswith("Bearer token: scim_")
+    assert lines[4].startswith("The owner sets a password by this link, once: https://scim.x.test/invitation/")
 
 
 @pytest.mark.parametrize("kind", DATABASES)

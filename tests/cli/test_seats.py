@@ -61,7 +61,7 @@ def test_show(run: Callable[..., Result]) -> None:
         "type", "counted", "policy", "purchased", "assigned", "reserved", "available", "over", "withheld",
     ]  # fmt: skip
     assert text[1].split() == ["member", "yes", "block", "3", "1", "0", "2", "0", "0"]
-    assert len(text) == 2
+    assert len(text) == 3, "the header, the type and the billing day"
 
 
 def test_holders(run: Callable[..., Result]) -> None:
@@ -128,3 +128,11 @@ def test_ledger_and_usage(run: Callable[..., Result]) -> None:
 def test_refusals_are_one_sentence(run: Callable[..., Result], arguments: tuple[str, ...], sentence: str) -> None:
     refused = run(*arguments)
     assert (refused.exit_code, refused.stdout, refused.stderr) == (1, "", f"Error: {sentence}\n")
+
+
+def test_the_billing_day(run: Callable[..., Result]) -> None:
+    assert told(run("show", *HERE, "--json"))["billing_day"] == 1
+    assert told(run("billing-day", "15", *HERE, "--json")) == {"workspace": "Acme", "billing_day": 15}
+    assert "Billing cycles begin on day 15 of the month." in run("show", *HERE).stdout
+    refused = run("billing-day", "29", *HERE)
+    assert (refused.exit_code, "1 to 28" in refused.stderr) == (1, True)

@@ -148,6 +148,9 @@ def test_a_dry_run_reports_the_same_and_writes_nothing(here: Here, folder: Path,
     assert (_stored(here), recorded(here.world)) == (noted, workspace)
     wet = here.run("import", path, "--json")
     assert dry.exit_code == wet.exit_code == int(refused)
+    if refused:
+        assert "4 rows would be rejected. Nothing was written." in dry.stderr
+        assert "4 rows were rejected; the others are in." in wet.stderr
     assert json.loads(dry.stdout) | {"dry_run": False} == json.loads(wet.stdout)
     assert len(json.loads(dry.stdout)) == 6
 
@@ -184,11 +187,13 @@ def test_json_lines(here: Here, folder: Path) -> None:
         {"userName": "bob@x.test", "colour": "red"},
         {"userName": 5},
         {"userName": "cat@x.test", "groups": [7]},
+        *({"userName": f"d{number}@x.test", "groups": cell} for number, cell in enumerate((False, 0, {}, [None]))),
     ]
     text = "\n".join([*(json.dumps(line) for line in lines), "{", "[]"])
     reasons = _rejected(here, _file(folder, header=text, name="people.jsonl"))
-    assert sorted(reasons) == [2, 3, 4, 5, 6]
+    assert sorted(reasons) == [2, 3, 4, 5, 6, 7, 8, 9, 10]
     assert "'colour'" in reasons[2]
+    assert reasons[5] == reasons[6] == reasons[7] == "groups must be a list of names."
     assert sorted(here.json("contact", "show", "ann@x.test")["groups"]) == ["A;B", "C"]
 
 

@@ -301,6 +301,12 @@ def test_nothing_is_mailed_by_a_transaction_that_is_given_up(desk: Desk) -> None
     assert desk.mails == []
 
 
+def accounts_of(desk: Desk, *mails: str) -> set[str]:
+    """Which of the addresses have an account."""
+    with reading(desk.directory.engine) as db:
+        return set(db.scalars(select(tables.accounts.c.email).where(tables.accounts.c.email.in_(mails))))
+
+
 def test_deletion_takes_an_account_that_opens_nothing_else(desk: Desk) -> None:
     mail, shared = address(), address()
     ann, bob = desk.person(mail), desk.person(shared)
@@ -309,7 +315,44 @@ def test_deletion_takes_an_account_that_opens_nothing_else(desk: Desk) -> None:
         place.accept(place.invite(contact_id))
     for contact_id in (ann, bob):
         contacts.delete(desk.directory, desk.call, contact_id)
-    with reading(desk.directory.engine) as db:
-        kept = set(db.scalars(select(tables.accounts.c.email).where(tables.accounts.c.email.in_([mail, shared]))))
-    assert kept == {shared}
+    assert accounts_of(desk, mail, shared) == {shared}
     assert there.sign_in(shared, PASSWORD).workspace_id == there.world.workspace_id
+
+
+def test_the_account_of_an_earlier_address_goes_with_its_link(desk: Desk) -> None:
+    """R45b: once another account is linked, nobody would find the first one when the contact is deleted."""
+    first, shared, last = address(), address(), address()
+    there = Desk(new_world(desk.world.app))
+    ann, bob = desk.person(address()), there.person(shared)
+    there.accept(there.invite(bob))
+    for mail in (first, shared, last):
+        desk.accept(desk.invite(ann, mail))
+        desk.set_active(ann, False)
+    assert accounts_of(desk, first, shared, last) == {shared, last}, "what opens another workspace stays"
+    desk.accept(desk.invite(ann, last), PASSWORD)
+    assert accounts_of(desk, last) == {last}
+    contacts.delete(desk.directory, desk.call, ann)
+    assert accounts_of(desk, first, shared, last) == {shared}
+    assert there.sign_in(shared).contact_id == bob
+
+
+@pytest.mark.parametrize("text", ["\x00", "\ud800", "a\udfffb", ""])
+def test_a_link_that_never_was(desk: Desk, text: str) -> None:
+    for work in (invitations.offer, invitations.accept):
+        with pytest.raises(InvitationNotPending):
+            work(desk.directory, text)
+
+
+def test_what_no_text_is_accepts_nothing(desk: Desk) -> None:
+    mail = address()
+    text = desk.invite(desk.person(mail))
+    for password in ("\x00" * 8, "lone \ud800 surrogate"):
+        with pytest.raises(ScimError, match="must not hold"):
+            desk.accept(text, password)
+    for email in ("\x00", "\ud800"):
+        with pytest.raises(WrongAccount):
+            invitations.accept(desk.directory, text, account_email=email)
+    desk.accept(text)
+    there = Desk(new_world(desk.world.app))
+    with pytest.raises(WrongPassword):
+        there.accept(there.invite(there.person(mail)), "lone \ud800 surrogate")

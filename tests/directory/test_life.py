@@ -106,6 +106,44 @@ def test_only_the_owner_or_an_operator_hands_ownership_over(world: World, client
         life.transfer(world.directory, person(world, world.owner_id, Role.ADMIN), world.owner_id)
 
 
+def test_roles_are_true_after_a_transfer(world: World, client: Client, operator: Actor) -> None:
+    roles = [{"value": "Admin", "primary": True}, {"value": "Accountant"}]
+    ann = client.user("ann@x.test", roles=roles)["id"]
+    owner = {"value": "owner", "display": "Workspace owner"}
+
+    def shown(contact_id: str) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = client.get(f"/Users/{contact_id}").json["roles"]
+        by_role = client.get(f'/Users?filter=id eq "{contact_id}" and roles.value eq "{found[0]["value"]}"').json
+        assert [each["roles"] for each in by_role["Resources"]] == [found]
+        return found
+
+    life.transfer(world.directory, operator, ann)
+    assert (shown(ann), shown(world.owner_id)) == ([owner, {"value": "Accountant"}], [{"value": "admin"}])
+    before = client.get(f"/Users/{world.owner_id}").json
+    assert client.put(f"/Users/{world.owner_id}", before).json == before, "what is read can be written"
+    assert client.put(f"/Users/{ann}", client.get(f"/Users/{ann}").json).json["roles"] == shown(ann)
+    refused = client.patch(f"/Users/{world.owner_id}", {"op": "replace", "path": "roles", "value": [owner]})
+    assert refused.status == 403
+    life.transfer(world.directory, operator, world.owner_id)
+    assert (shown(world.owner_id), shown(ann)) == ([owner], [{"value": "admin"}, {"value": "Accountant"}])
+
+
+@pytest.mark.parametrize("who", ["\x00", "\ud800", "a\udfffb"])
+def test_what_no_text_is_names_nobody(world: World, operator: Actor, who: str) -> None:
+    with pytest.raises(Unknown):
+        life.show(world.directory, operator, who)
+    with pytest.raises(Unknown):
+        life.delete(world.directory, operator, who)
+    for workspace, connection in ((who, None), (world.name, who)):
+        with pytest.raises(Unknown):
+            access.operators_call(world.directory, workspace, connection)
+
+
+def test_a_name_that_can_not_be_printed_is_found(world: World, client: Client, operator: Actor) -> None:
+    ann = client.user("ann\t\u200b@x.test")["id"]
+    assert life.show(world.directory, operator, "Ann\t\u200b@x.test").contact.id == ann
+
+
 def test_transfers_at_once_leave_one_owner(world: World, client: Client, operator: Actor) -> None:
     targets = [client.user(f"u{number}@x.test")["id"] for number in range(4)]
 

@@ -345,3 +345,28 @@ def test_another_workspace_is_left_alone(app: Flask, shop: Shop) -> None:
     assert other.pool().purchased == shop.pool().purchased == 2
     with reading(shop.directory.engine) as db:
         assert db.scalars(select(contacts.c.id).where(contacts.c.workspace_id == shop.actor.workspace_id)).all()
+
+
+def test_the_billing_day_decides_when_a_reduction_comes(app: Flask) -> None:
+    shop = Shop(app)
+    shop.now = datetime(2026, 1, 10, tzinfo=UTC)
+    before = shop.reduce(1)
+    assert seats.set_billing_day(shop.directory, shop.actor, 15) == 15
+    assert seats.set_billing_day(shop.directory, shop.actor, 15) == 15, "the same again changes nothing"
+    assert seats.billing_day(shop.directory, shop.actor) == 15
+    assert (before.effective, shop.reduce(1).effective) == (date(2026, 2, 1), date(2026, 1, 15))
+    with reading(shop.directory.engine) as db:
+        changed = (activity.c.workspace_id == shop.actor.workspace_id, activity.c.act == "seats.billing_day_changed")
+        (facts,) = db.scalars(select(activity.c.facts).where(*changed))
+    assert orjson.loads(facts) == {"billing_day": [1, 15]}
+
+
+@pytest.mark.parametrize("day", [0, 29, -1])
+def test_a_billing_day_is_one_that_every_month_has(app: Flask, day: int) -> None:
+    shop = Shop(app)
+    with pytest.raises(NotAllowed, match="1 to 28"):
+        seats.set_billing_day(shop.directory, shop.actor, day)
+    client = replace(shop.actor, permissions=ROLE_PERMISSIONS[Role.CLIENT])
+    with pytest.raises(MissingPermission):
+        seats.set_billing_day(shop.directory, client, 2)
+    assert seats.billing_day(shop.directory, shop.actor) == 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from scim_server.directory import contacts, invitations, signin
+from scim_server.directory.invitations import WrongPassword
 from scim_server.directory.passwords import is_password
 from scim_server.directory.signin import SignInRefused
 from scim_server.storage import tables
@@ -104,6 +106,10 @@ def test_refusals_say_the_same_and_take_the_same_work(desk: Desk, monkeypatch: p
         (desk.world.name, "\x00", PASSWORD),
         (desk.world.name, mail, "x" * 5000),
         (desk.world.name, mail, ""),
+        (desk.world.name, mail, "lone \ud800 surrogate"),
+        (desk.world.name, mail, "\x00" * 8),
+        (desk.world.name, "\udfff", PASSWORD),
+        ("\ud800", mail, PASSWORD),
     ]
     words = set()
     for workspace, email, password in cases:
@@ -160,6 +166,67 @@ def test_signing_out_everywhere(desk: Desk) -> None:
     assert [signin.session_of(desk.directory, text) for text in mine] == [None] * 3
     assert signin.session_of(desk.directory, others) is not None
     signin.sign_out_everywhere(desk.directory, mine[0])
+
+
+@dataclass(frozen=True, slots=True)
+class TwoDoors:
+    """Someone whose account opens `here` and `there`, and whom `there` has given a password of its own too."""
+
+    here: Desk
+    there: Desk
+    mail: str
+
+    def own(self) -> str:
+        return self.there.sign_in(self.mail, "set by the provider").text
+
+
+@pytest.fixture
+def two_doors(desk: Desk) -> TwoDoors:
+    mail = address()
+    there = Desk(new_world(desk.world.app))
+    member(desk, mail)
+    contact_id = member(there, mail)
+    operation = {"op": "replace", "path": "password", "value": "set by the provider"}
+    assert there.world.client().patch(f"/Users/{contact_id}", operation).status == 200
+    return TwoDoors(desk, there, mail)
+
+
+def test_a_workspaces_own_password_is_not_the_account(two_doors: TwoDoors) -> None:
+    there, mail = two_doors.there, two_doors.mail
+    own = signin.session_of(there.directory, two_doors.own())
+    by_account = signin.session_of(there.directory, there.sign_in(mail).text)
+    assert own is not None
+    assert by_account is not None
+    assert (own.contact, own.account_email) == (by_account.contact, None)
+    assert by_account.account_email == mail
+    with reading(there.directory.engine) as db:
+        kept = db.scalars(
+            select(tables.sessions.c.account_id).where(tables.sessions.c.workspace_id == there.world.workspace_id)
+        ).all()
+    assert sorted(each is None for each in kept) == [False, True]
+    third = Desk(new_world(there.world.app))
+    text = third.invite(third.person(mail))
+    with pytest.raises(WrongPassword):
+        invitations.accept(third.directory, text, account_email=own.account_email)
+    assert invitations.accept(third.directory, text, account_email=by_account.account_email).email == mail
+
+
+def test_a_workspaces_own_password_signs_out_in_that_workspace_alone(two_doors: TwoDoors) -> None:
+    here, there, mail = two_doors.here, two_doors.there, two_doors.mail
+    elsewhere, mine = here.sign_in(mail).text, [there.sign_in(mail).text, two_doors.own()]
+    signin.sign_out_everywhere(there.directory, mine[1])
+    assert [signin.session_of(there.directory, text) for text in mine] == [None, None]
+    assert signin.session_of(here.directory, elsewhere) is not None
+    own = two_doors.own()
+    signin.sign_out_everywhere(here.directory, elsewhere)
+    assert signin.session_of(there.directory, own) is None, "the account's person is there too"
+
+
+@pytest.mark.parametrize("text", ["\x00", "\ud800", "a\udfffb", ""])
+def test_a_session_that_never_was(desk: Desk, text: str) -> None:
+    assert signin.session_of(desk.directory, text) is None
+    signin.sign_out(desk.directory, text)
+    signin.sign_out_everywhere(desk.directory, text)
 
 
 def test_no_session_outlives_a_deactivation_at_the_same_time(desk: Desk) -> None:

@@ -202,7 +202,7 @@ def test_other_bad_queries(world: World) -> None:
 def test_what_is_not_there(world: World) -> None:
     for path in ("", "/", "/nothing", "/items/1", "/items//x", "/%00"):
         refused(asked(world, "GET", path), 404, "not_found")
-    for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "BREW"):
         answer = asked(world, method, "/items")
         refused(answer, 405, "method_not_allowed")
         assert answer.headers["Allow"] == "GET, POST"

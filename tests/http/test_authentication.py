@@ -14,8 +14,9 @@ from sqlalchemy import func, select, update
 
 from scim_server.directory import access
 from scim_server.domain.roles import Permission
+from scim_server.storage.access_tables import tokens
 from scim_server.storage.db import reading, writing
-from scim_server.storage.tables import activity, tokens
+from scim_server.storage.tables import activity
 from tests.support import ERROR_URN, GROUP_URN, MEDIA_TYPE, USER_URN, WORKSPACE_URN, Answer, Client, World, patch_body
 
 ROUTES = (

@@ -11,7 +11,6 @@ from sqlalchemy import Engine
 from scim_server.storage.prepared import _IDLE
 from tests.support import Client, World
 
-
 pytestmark = pytest.mark.parametrize("app", ["postgresql"], indirect=True)  # SQLite's connections are files
 
 

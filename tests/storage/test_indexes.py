@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -26,15 +26,18 @@ from scim_server.domain.seats import SeatState
 from scim_server.scim.filter import parse_filter
 from scim_server.scim.schema import ENTERPRISE_URN, GROUP, USER
 from scim_server.settings import Settings
-from scim_server.storage import ledger
+from scim_server.storage import accounts, ledger
+from scim_server.storage import activity as log
 from scim_server.storage.db import transaction
 from scim_server.storage.prepared import Prepared
 from scim_server.storage.tables import (
+    activity,
     contact_emails,
     contact_external_ids,
     contacts,
     group_external_ids,
     groups,
+    invitation_links,
     members,
     seats,
 )
@@ -52,6 +55,11 @@ SCAN: Final = re.compile(
     r"|SCAN (contact|group|member|seat)"
     r"|AUTOMATIC"
     r"|SEARCH (contacts|contact_external_ids|groups|group_external_ids|members|seats)[^(]*\(workspace_id=\?\)"
+)
+ACTIVITY_SCAN: Final = re.compile(
+    r"Seq Scan on (activity|contact|group)"
+    r"|SCAN (activity|contact|group)"
+    r"|SEARCH activity[^(]*\(workspace_id=\?( AND id>\?)?\)"
 )
 # SQLite names the indexes of constraints itself.
 SQLITE_NAMES: Final = {
@@ -250,6 +258,53 @@ def test_a_free_seat_is_an_index_seek(crowd: Crowd) -> None:
         db.rollback()
     assert found
     assert not any(SCAN.search(plan) for plan in found), found
+
+
+def test_a_look_for_invitations_past_their_time_is_an_index_seek(crowd: Crowd) -> None:
+    engine, workspace_id = crowd.directory.engine, crowd.call.workspace_id
+    key = {"workspace_id": workspace_id, "expires": NOW + timedelta(days=1)}
+    rows = [{**key, "contact_id": f"c{number:06}", "hash": f"h{number}"} for number in range(PEOPLE)]
+    with transaction(engine, "write") as db:
+        db.execute(insert(invitation_links), rows)
+        if engine.dialect.name == "postgresql":
+            db.execute(text("ANALYZE invitation_links"))
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        plans(crowd.directory, patch) as found,
+        transaction(engine, "read") as db,
+    ):
+        assert not accounts.any_invitation_due(db, workspace_id, NOW)
+        assert not accounts.invitations_due(db, NOW, workspace_id)
+    with transaction(engine, "write") as db:
+        db.execute(delete(invitation_links).where(invitation_links.c.workspace_id == workspace_id))
+    assert len(found) == 2
+    for plan in found:
+        # where next to none are due, PostgreSQL finds both indexes equally good
+        assert re.search("ix_invitation_links_(due|expires)", plan), plan
+        assert "expires<?" in plan or "expires <= " in plan, plan
+
+
+@pytest.mark.parametrize("after", [None, "a001000"])
+def test_the_activity_of_one_contact_is_two_index_seeks(crowd: Crowd, after: str | None) -> None:
+    engine, workspace_id = crowd.directory.engine, crowd.call.workspace_id
+    key = {"workspace_id": workspace_id, "at": NOW, "act": "contact.edited", "door": "scim", "facts": "{}"}
+    with pytest.MonkeyPatch.context() as patch, transaction(engine, "write") as db:
+        rows = [
+            {**key, "id": f"a{number:06}", "actor_kind": "contact", "actor_id": f"c{number % 5000:06}"}
+            for number in range(PEOPLE)
+        ]
+        db.execute(insert(activity), [{**each, "subject_id": f"c{place:06}"} for place, each in enumerate(rows)])
+        if engine.dialect.name == "postgresql":
+            db.execute(text("ANALYZE activity"))
+        with plans(crowd.directory, patch) as found:
+            page = log.page(db, workspace_id, log.Wanted(contact_id="c000077"), after=after, count=1000)
+        db.rollback()
+    wanted = ["a000077", "a005077", "a010077", "a015077"]
+    assert [each.id for each in page] == [each for each in wanted if each > (after or "")]
+    (plan,) = found
+    assert "ix_activity_actor_id" in plan, plan
+    assert "ix_activity_subject_id" in plan, plan
+    assert not ACTIVITY_SCAN.search(plan), plan
 
 
 @pytest.fixture(scope="module", params=DATABASES)

@@ -18,6 +18,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, MetaData, insert, inspect, text
 from sqlalchemy.exc import IntegrityError
 
+import scim_server.storage.access_tables  # noqa: F401 - its tables are of the same metadata
 from scim_server.storage.db import open_engine, reading, transaction
 from scim_server.storage.tables import metadata
 from scim_server.storage.upgrade import NewerDatabase, StrayRows, config_for, upgrade
@@ -106,7 +107,8 @@ def test_external_ids_go_to_the_connections_that_set_them(engine: Engine) -> Non
     assert after["group_external_ids"] == [("w", "crew", "c", "G", "G")]
     assert after["contacts"] == ["ann", "bea", "cem", "dia"]
     for name in ("contact_emails", "members", "seats", "tokens"):
-        assert before[name] == after[name] != [], name
+        kept = [row[: len(old)] for row, old in zip(after[name], before[name], strict=True)]  # columns may be added
+        assert kept == before[name] != [], name
     with reading(engine) as db:
         for table in ("contacts", "groups"):
             assert {"external_id", "external_id_key", "connection_id"}.isdisjoint(

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from alembic import context
 
+from scim_server.storage import access_tables  # noqa: F401 - its tables are of the same metadata
 from scim_server.storage.tables import Instant, Searchable, String, metadata
 
 

@@ -110,6 +110,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "contact_id", name=op.f("pk_invitation_links")),
     )
+    op.create_index("ix_invitation_links_due", "invitation_links", ["workspace_id", "expires"], unique=False)
     op.create_index("ix_invitation_links_expires", "invitation_links", ["expires"], unique=False)
     op.create_index("ix_invitation_links_hash", "invitation_links", ["hash"], unique=False)
     op.create_table(
@@ -117,9 +118,13 @@ def upgrade() -> None:
         sa.Column("workspace_id", TEXT, nullable=False),
         sa.Column("id", TEXT, nullable=False),
         sa.Column("contact_id", TEXT, nullable=False),
+        sa.Column("account_id", TEXT, nullable=True),
         sa.Column("hash", TEXT, nullable=False),
         sa.Column("created", TEXT, nullable=False),
         sa.Column("expires", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_sessions_account_id"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(
             ["workspace_id", "contact_id"],
             ["contacts.workspace_id", "contacts.id"],
@@ -128,6 +133,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_sessions")),
     )
+    op.create_index("ix_sessions_account_id", "sessions", ["account_id"], unique=False)
     op.create_index("ix_sessions_contact_id", "sessions", ["workspace_id", "contact_id"], unique=False)
     op.create_index("ix_sessions_hash", "sessions", ["hash"], unique=False)
     op.create_index(
@@ -138,6 +144,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("over"),
         postgresql_where=sa.text("over"),
     )
+    op.create_index("ix_activity_actor_id", "activity", ["workspace_id", "actor_id", "id"], unique=False)
     _open_the_ledger()
     op.add_column("workspaces", sa.Column("billing_day", sa.Integer(), server_default=sa.text("1"), nullable=False))
 
