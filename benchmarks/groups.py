@@ -89,7 +89,7 @@ def main() -> None:
         folder.chmod(0o755)
         url = stack.enter_context(database(options.database, folder))
         token = load(url, options.members)
-        server = stack.enter_context(serving(url, workers=WORKERS))
+        server = stack.enter_context(serving(url, workers=WORKERS, environment={"SCIM_SERVER_RATE_LIMIT": "off"}))
         check(server, token, paths)
         for number in range(options.rounds):
             for size in sizes[:: 1 if number % 2 else -1]:

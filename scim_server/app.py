@@ -12,12 +12,18 @@ from typing import Any
 
 import orjson
 import structlog
-from flask import Flask, Response
+from flask import Flask
 from uuid_utils import uuid7
 
-from scim_server.directory import Directory, access
-from scim_server.http import api, ops, scim
+from scim_server.directory import DEFAULT_SITE, Directory, access
+from scim_server.http import api, authorization, consent, headers, metadata, ops, pages, scim, signin
+from scim_server.http.audit import RequestLog
+from scim_server.http.guard import Guard
+from scim_server.http.intake import patient
+from scim_server.http.limits import Rate, Throttle, open_storage
 from scim_server.http.operations import Endpoint
+from scim_server.http.proxies import behind
+from scim_server.keys import KeySets
 from scim_server.mail import post_of
 from scim_server.scim import discovery
 from scim_server.scim.extensions import InvalidSchema, extended
@@ -38,8 +44,9 @@ def open_directory(settings: Settings) -> Directory:
         new_id=lambda: str(uuid7()),
         types=types,
         lifetime=timedelta(days=settings.invitation_days),
-        site=settings.base_url or "http://127.0.0.1:8000",
+        site=settings.base_url or DEFAULT_SITE,
         post=post_of(settings.mail_url, settings.mail_folder, settings.mail_from),
+        key_sets=KeySets(settings.key_set_hosts.split(","), settings.key_set_certificates),
     )
 
 
@@ -102,8 +109,32 @@ def create_app(settings: Settings | None = None) -> Flask:
         base_url=settings.base_url,
         cursor_key=cache(partial(access.server_key, directory, "cursor", KEY_BYTES, os.urandom)),
     )
-    scim.mount(app, endpoint)
+    storage = open_storage(settings.limit_storage)
+    guard = Guard(Rate(settings.rate(), storage), Throttle(storage), RequestLog(directory, settings.request_log_days))
+    app.extensions["guard"] = guard
+    scim.mount(app, endpoint, guard)
     ops.mount(app, directory)
-    api.mount(app, directory)
-    app.register_error_handler(404, lambda _: Response(f"SCIM is at {scim.PREFIX}.\n", 404, mimetype="text/plain"))
+    api.mount(app, directory, guard, settings.base_url)
+    key = cache(partial(access.server_key, directory, "session", pages.KEY_BYTES, os.urandom))
+    site = pages.Site(directory=directory, base_url=settings.base_url, key=key, throttle=guard.throttle)
+    pages.mount(app, site)
+    signin.mount(app)
+    _serve_oauth(app, directory, settings, guard.throttle)
+    headers.mount(app, settings.base_url)
+    served = behind(app.wsgi_app, settings.proxies())
+    app.wsgi_app = patient(served, settings.threads)  # type: ignore[method-assign,assignment]
     return app
+
+
+def _serve_oauth(app: Flask, directory: Directory, settings: Settings, throttle: Throttle) -> None:
+    server = authorization.Server(
+        app,
+        directory,
+        throttle,
+        base_url=settings.base_url,
+        jwt=settings.access_tokens == "jwt",
+        lifetime=timedelta(minutes=settings.token_minutes),
+    )
+    authorization.mount(app, server)
+    metadata.mount(app, server)
+    consent.mount(app, server)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from email.utils import parseaddr
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -12,6 +14,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "SCIM_SERVER_"
+_RATE: Final = re.compile(r"(\d{1,9})(?:/(\d{1,9}))?", re.ASCII)
 
 
 class Settings(BaseSettings):
@@ -51,6 +54,41 @@ class Settings(BaseSettings):
         default="scim-server@localhost", description="Whom mail comes from: an address, or Name <address>."
     )
 
+    key_set_hosts: str = Field(
+        default="login.microsoftonline.com",
+        description="Hosts that key sets may be fetched from over https: host or host:port, with commas.",
+    )
+    key_set_certificates: str = Field(
+        default="", description="A PEM file of authorities to trust for these hosts, besides the public ones."
+    )
+
+    access_tokens: Literal["jwt", "opaque"] = Field(
+        default="jwt", description="Access tokens that OAuth clients get: jwt (RFC 9068) or opaque."
+    )
+    token_minutes: int = Field(default=60, ge=60, le=360, description="Minutes that they are good for: 60 to 360.")
+
+    rate_limit: str = Field(
+        default="500/2000",
+        description="Requests a second of each connection, and after a slash how many at once; off for no limit.",
+    )
+    limit_storage: str = Field(
+        default="memory://",
+        description="Where requests are counted: memory:// by each worker, redis://host:6379 by all.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses and networks of proxies, by commas, whose X-Forwarded-… headers are believed.",
+    )
+    client_seconds: int = Field(
+        default=30,
+        gt=0,
+        le=600,
+        description="Seconds that a client may take to send a request's headers, or leave a connection idle.",
+    )
+    request_log_days: int = Field(
+        default=30, ge=0, le=3650, description="Days that requests are kept in the request log; 0 for no log."
+    )
+
     @field_validator("mail_url")
     @classmethod
     def _is_mail_url(cls, value: str) -> str:
@@ -71,12 +109,48 @@ class Settings(BaseSettings):
             raise ValueError("must be an e-mail address, or a name with the address in angle brackets")
         return value
 
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_rate(cls, value: str) -> str:
+        _rate(value)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    def rate(self) -> tuple[int, int] | None:
+        """Requests of a connection a second and at once; None for no limit."""
+        return _rate(self.rate_limit)
+
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of trusted proxies."""
+        return _networks(self.trusted_proxies)
+
     @field_validator("base_url")
     @classmethod
     def _is_url(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with https:// or http://")
         return value.rstrip("/")
+
+
+def _rate(text: str) -> tuple[int, int] | None:
+    """(a second, at once). Raises ValueError."""
+    if text.strip().lower() == "off":
+        return None
+    found = _RATE.fullmatch(text.strip())
+    second, burst = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not second or not burst or burst % second:
+        raise ValueError("must be off, a number such as 500, or 500/2000: a multiple of it behind the slash")
+    return second, burst
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses are networks of one. Raises ValueError."""
+    return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
 
 
 def misspelt(variables: Iterable[str]) -> Iterator[tuple[str, str | None]]:

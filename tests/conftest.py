@@ -70,7 +70,8 @@ def app(
 ) -> Iterator[Flask]:
     """The application on an up-to-date database, once for each kind."""
     mail = tmp_path_factory.mktemp("mail")
-    app = create_app(Settings(database_url=new_database(request.param), mail_folder=str(mail)))
+    settings = Settings(database_url=new_database(request.param), mail_folder=str(mail), rate_limit="off")
+    app = create_app(settings)
     directory: Directory = app.extensions["directory"]
     upgrade(directory.engine)
     yield app

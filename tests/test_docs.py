@@ -8,14 +8,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import click
 import pytest
+from joserfc.jwk import ECKey
 
 from scim_server.app import open_directory
 from scim_server.cli import main
+from scim_server.directory.activity import WORDS_OF, Entry
 from scim_server.scim.errors import KINDS
 from scim_server.scim.extensions import InvalidSchema
 from scim_server.scim.protocol import ROUTES
@@ -89,6 +93,24 @@ def test_every_error_is_documented_and_no_other() -> None:
     assert told == {(str(kind.status), kind.scim_type or "none") for kind in used}
 
 
+def test_each_test_that_security_names_exists() -> None:
+    tests = ROOT / "tests"
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "docs" / "security.md").read_text())
+    assert len(named) > 50
+    for file, name in named:
+        assert (tests / file).exists(), file
+        assert re.search(rf"^ *def {name}\(", (tests / file).read_text(), re.M), f"{file}::{name}"
+
+
+def test_each_threat_has_an_answer_and_a_test() -> None:
+    (threats,) = (part for part in (ROOT / "docs" / "security.md").read_text().split("\n## ") if "| threat |" in part)
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in threats.splitlines() if line[:1] == "|"]
+    for threat, answer, shown in cells[2:]:
+        assert threat
+        assert answer
+        assert "::test_" in shown, threat
+
+
 def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "docs" / page).read_text(), re.S | re.M)
 
@@ -101,7 +123,8 @@ def shell(script: str, folder: Path, **environment: str) -> str:
     variables = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), **environment}
     command = ["bash", "-euo", "pipefail", "-c", script]
     done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    complaints = [line for line in done.stderr.splitlines() if not re.fullmatch(r"\S+: \d+ rows?", line)]
+    assert (done.returncode, complaints) == (0, []), done.stderr
     return done.stdout
 
 
@@ -126,8 +149,17 @@ def test_every_command_has_a_section_with_an_example_and_its_options() -> None:
             assert not names or any(each in text for each in names), (name, names)
 
 
+def test_what_the_export_of_activity_holds_is_documented() -> None:
+    told = rows("cli.md")
+    acts = [(each[0].strip("`"), each[1]) for each in told if re.fullmatch(r"`[a-z]+\.[a-z_]+`", each[0])]
+    assert acts == sorted(WORDS_OF.items()), "docs/cli.md lists the acts, as in directory.activity.WORDS_OF"
+    columns = [each[0].strip("`") for each in told[told.index(["column or key", "what it holds"]) + 2 :]]
+    assert columns[: len(fields(Entry))] == [field.name for field in fields(Entry)]
+
+
 def test_the_examples_of_the_command_line_run(folder: Path) -> None:
-    printed = shell("\n".join(blocks("cli.md", "sh")), folder, SCIM_SERVER_DATABASE_URL="sqlite:///cli.db")
+    settings = {"SCIM_SERVER_DATABASE_URL": "sqlite:///cli.db", "SCIM_SERVER_BASE_URL": "https://scim.x.test"}
+    printed = shell("\n".join(blocks("cli.md", "sh")), folder, **settings)
     for expected in ("The database was brought up to date.", "ann@acme.example", "payroll", "delete: no", "revoked"):
         assert expected in printed
 
@@ -142,6 +174,35 @@ def test_the_example_of_a_custom_schema_runs(folder: Path, new_database: Callabl
     assert len(printed) == len(expected) > 5
     for answer, part in zip(printed, expected, strict=True):
         assert part in answer
+
+
+def test_the_example_of_oauth_runs(folder: Path, new_database: Callable[[str], str]) -> None:
+    script = blocks("oauth.md", "sh")[0]
+    database = new_database("sqlite")
+    with serving(database) as server:
+        printed = shell(script, folder, BASE=server.url, SCIM_SERVER_DATABASE_URL=database).splitlines()
+    assert '"totalResults":1' in printed[-4]
+    assert '"active": true' in printed[-3]
+    assert printed[-2:] == ["{}", "401"]
+
+
+def test_the_other_examples_of_oauth_run(folder: Path) -> None:
+    page = (ROOT / "docs" / "oauth.md").read_text()
+    scripts = [dedent(each) for each in re.findall(r"^ *```sh\n(.*?)^ *```$", page, re.S | re.M)][1:]
+    (folder / "published.json").write_text(json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=False)]}))
+    before = [
+        "scim-server workspace create Acme --owner ann@acme.example",
+        *(
+            f"scim-server connection create --workspace Acme --name {name} --preset {name}"
+            for name in ("entra", "okta")
+        ),
+    ]
+    # a file stands for the one that is fetched from elsewhere
+    script = re.sub(r"https://\S+(?= > keys.json)", f"file://{folder}/published.json", "\n".join((*before, *scripts)))
+    settings = {"SCIM_SERVER_DATABASE_URL": "sqlite:///oauth.db", "SCIM_SERVER_BASE_URL": "https://scim.x.test"}
+    printed = shell(script, folder, **settings)
+    for expected in ("subject 0a1b2c3d", "client Okta", "client Signer", "basic auth: yes"):
+        assert expected in " ".join(printed.split())
 
 
 STRING = {"name": "a", "type": "string"}

@@ -5,7 +5,9 @@ Calls the directory as any edge does. Exit codes: 0 done, 1 refused or failed (t
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +19,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from scim_server.app import open_directory
-from scim_server.directory import Directory
+from scim_server.directory import DEFAULT_SITE, Directory
 from scim_server.domain.errors import Refused
 from scim_server.scim.errors import ScimError
 from scim_server.scim.extensions import InvalidSchema
@@ -34,12 +36,18 @@ class Main(click.Group):
             hint = f" Is {nearest} meant?" if nearest else ""
             click.echo(f"Warning: there is no setting {name}; it is ignored.{hint}", err=True)
         try:
-            return super().invoke(ctx)
+            outcome = super().invoke(ctx)
+            sys.stdout.flush()
+            return outcome
         except (Refused, ScimError, Busy, NewerDatabase, StrayRows, InvalidSchema) as error:
             raise click.ClickException(str(error)) from error
         except ValidationError as error:
             first = error.errors()[0]
             raise click.ClickException(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}.") from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read has had enough
+                raise
+            raise click.ClickException(f"{error.filename or 'The output'}: {error.strerror or error}.") from error
         except SQLAlchemyError as error:
             place = open_place(os.environ.get("SCIM_SERVER_DATABASE_URL", ""))
             raise click.ClickException(f"The database {place}can't be used: {_reason(error)}.") from error
@@ -71,7 +79,7 @@ database_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-@click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @database_option
 @click.version_option(package_name="scim-server")
 def main() -> None:
@@ -95,6 +103,15 @@ def opened(*, create: bool = False) -> Directory:
         raise click.ClickException(f"There is no database at {file}. 'workspace create' and 'serve' make one.")
     upgrade(directory.engine)
     return directory
+
+
+def warn_of_site() -> None:
+    """Say what a link that was just made begins with, where nobody has said what it is to begin with."""
+    if not Settings().base_url:
+        click.echo(
+            f"Warning: the link begins with {DEFAULT_SITE}, as SCIM_SERVER_BASE_URL isn't set.",
+            err=True,
+        )
 
 
 def show(values: Mapping[str, Any], *, as_json: bool) -> None:
@@ -143,4 +160,4 @@ def migrate(as_json: bool) -> None:
 
 
 # The commands of each noun register themselves with `main`.
-from scim_server.cli import access, activity, contact, invitations, items, seats, serve, transport  # noqa: E402, F401
+from scim_server.cli import access, activity, clients, contact, invitations, items, requests, seats, serve, transport  # noqa: E402, F401

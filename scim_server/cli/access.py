@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from typing import Any, Final, TypeVar
 
 import click
 
-from scim_server.cli import database_option, json_option, main, opened, show, show_rows
+from scim_server.cli import database_option, json_option, main, opened, show, show_rows, warn_of_site
 from scim_server.directory import access, owner_link
 from scim_server.domain.actor import system
-from scim_server.domain.connection import PRESETS
+from scim_server.domain.connection import PRESETS, Connection
+from scim_server.domain.expiry import expiry_note
 from scim_server.domain.roles import SCOPES
 
-_workspace_option = click.option("--workspace", required=True, metavar="NAME", help="The workspace's name.")
+F = TypeVar("F", bound=Callable[..., Any])
+
+workspace_option = click.option("--workspace", required=True, metavar="NAME", help="The workspace's name.")
+# setting → its two options, and what they say
+_SETTINGS: Final = {
+    "list_archived": ("--list-archived/--hide-archived", "Whether plain lists hold archived contacts."),
+    "allow_delete": ("--allow-delete/--forbid-delete", "Whether DELETE removes people for good, or is refused."),
+    "invite": ("--invite/--activate", "Whether active=true invites people by mail, or lets them in at once."),
+    "basic_auth": ("--basic-auth/--no-basic-auth", "Whether a client's id and secret count as user and password."),
+    "bare_token": ("--bare-token/--no-bare-token", "Whether a token counts without 'Bearer' before it."),
+}
 _LINK_NOTE = "The link is shown this once. By it the owner sets a password: hand it to nobody else."
-_connection_option = click.option("--connection", required=True, metavar="NAME", help="The connection's name.")
+connection_option = click.option("--connection", required=True, metavar="NAME", help="The connection's name.")
+
+scope_option = click.option(
+    "--scope", multiple=True, default=("scim",), show_default=True, help=f"Once for each of: {', '.join(SCOPES)}."
+)
+
+
+def _settings_options(command: F) -> F:
+    """Give a command the options of every setting."""
+    for name, (flags, meaning) in reversed(_SETTINGS.items()):
+        command = click.option(flags, name, default=None, help=meaning)(command)
+    return command
 
 
 @main.group()
@@ -47,6 +71,7 @@ def create_workspace(name: str, owner: str, owner_name: str, seats: int, as_json
     show(values, as_json=as_json)
     if not as_json:
         click.echo(_LINK_NOTE)
+    warn_of_site()
 
 
 @workspace.command("owner-link")
@@ -61,6 +86,7 @@ def make_owner_link(name: str, as_json: bool) -> None:
     show({**values, "owner_link": made.link, "expires": made.expires}, as_json=as_json)
     if not as_json:
         click.echo(_LINK_NOTE)
+    warn_of_site()
 
 
 @workspace.command("list")
@@ -81,7 +107,7 @@ def connection() -> None:
 
 
 @connection.command("create")
-@_workspace_option
+@workspace_option
 @click.option("--name", required=True, help="What to call the connection.")
 @click.option(
     "--preset",
@@ -90,40 +116,46 @@ def connection() -> None:
     show_default=True,
     help="Whose dialect it speaks; generic for any other, strict to forgive nothing.",
 )
-@click.option("--list-archived/--hide-archived", default=None, help="Whether plain lists hold archived contacts.")
-@click.option(
-    "--allow-delete/--forbid-delete", default=None, help="Whether DELETE removes people for good, or is refused."
-)
-@click.option(
-    "--invite/--activate", default=None, help="Whether active=true invites people by mail, or lets them in at once."
-)
+@_settings_options
 @database_option
 @json_option
-def create_connection(
-    workspace: str,
-    name: str,
-    preset: str,
-    list_archived: bool | None,
-    allow_delete: bool | None,
-    invite: bool | None,
-    as_json: bool,
-) -> None:
+def create_connection(workspace: str, name: str, preset: str, as_json: bool, **settings: bool | None) -> None:
     """Make a connection for an identity provider."""
-    chosen = {"list_archived": list_archived, "allow_delete": allow_delete, "invite": invite}
-    own = {option: value for option, value in chosen.items() if value is not None}
-    made = access.create_connection(opened(), workspace, name, preset, own)
+    made = access.create_connection(opened(), workspace, name, preset, _chosen(settings))
+    _show_connection(workspace, made, as_json=as_json)
+
+
+@connection.command("set")
+@click.argument("name")
+@workspace_option
+@_settings_options
+@database_option
+@json_option
+def set_connection(workspace: str, name: str, as_json: bool, **settings: bool | None) -> None:
+    """Change settings of a connection; those that aren't named stay."""
+    own = _chosen(settings)
+    if not own:
+        raise click.UsageError("Name a setting to change, such as --forbid-delete.")
+    _show_connection(workspace, access.set_connection(opened(), workspace, name, own), as_json=as_json)
+
+
+def _chosen(settings: Mapping[str, bool | None]) -> dict[str, bool]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _show_connection(workspace: str, connection: Connection, *, as_json: bool) -> None:
     values = {
-        "connection": made.name,
-        "id": made.id,
+        "connection": connection.name,
+        "id": connection.id,
         "workspace": workspace,
-        "preset": made.preset,
-        "settings": asdict(made.settings),
+        "preset": connection.preset,
+        "settings": asdict(connection.settings),
     }
     show(values, as_json=as_json)
 
 
 @connection.command("list")
-@_workspace_option
+@workspace_option
 @database_option
 @json_option
 def list_connections(workspace: str, as_json: bool) -> None:
@@ -144,11 +176,9 @@ def token() -> None:
 
 
 @token.command("create")
-@_workspace_option
-@_connection_option
-@click.option(
-    "--scope", multiple=True, default=("scim",), show_default=True, help=f"Once for each of: {', '.join(SCOPES)}."
-)
+@workspace_option
+@connection_option
+@scope_option
 @click.option(
     "--expires-in",
     type=click.IntRange(1, access.MOST_TOKEN_DAYS),
@@ -157,7 +187,7 @@ def token() -> None:
     show_default=True,
     help="Days until it expires.",
 )
-@click.option("--for", "user_name", metavar="USERNAME", help="The contact that the token acts for (/Me).")
+@click.option("--for", "user_name", metavar="WHO", help="The contact that the token acts for (/Me): userName or id.")
 @database_option
 @json_option
 def create_token(
@@ -180,15 +210,19 @@ def create_token(
 
 
 @token.command("list")
-@_workspace_option
-@_connection_option
+@workspace_option
+@connection_option
 @database_option
 @json_option
 def list_tokens(workspace: str, connection: str, as_json: bool) -> None:
     """List a connection's tokens, without their texts."""
-    tokens = access.list_tokens(opened(), workspace, connection)
+    directory = opened()
+    tokens, now = access.list_tokens(directory, workspace, connection), directory.now()
+    names = access.acting_for(directory, workspace, tokens)
+    notes = {each.id: expiry_note(each.expires, each.revoked, now) for each in tokens}
     if as_json:
-        show({"tokens": [asdict(each) for each in tokens]}, as_json=True)
+        told = [{**asdict(each), "for": names.get(each.contact_id or ""), "note": notes[each.id]} for each in tokens]
+        show({"tokens": told}, as_json=True)
         return
     rows = [
         {
@@ -199,6 +233,8 @@ def list_tokens(workspace: str, connection: str, as_json: bool) -> None:
             "last_used": each.last_used,
             "revoked": each.revoked,
             "scopes": each.scopes,
+            "for": names.get(each.contact_id or ""),
+            "note": notes[each.id],
         }
         for each in tokens
     ]
@@ -207,8 +243,8 @@ def list_tokens(workspace: str, connection: str, as_json: bool) -> None:
 
 @token.command("revoke")
 @click.argument("token_id")
-@_workspace_option
-@_connection_option
+@workspace_option
+@connection_option
 @database_option
 @json_option
 def revoke_token(token_id: str, workspace: str, connection: str, as_json: bool) -> None:

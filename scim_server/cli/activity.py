@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import click
 import orjson
 
 from scim_server.cli import database_option, main, opened
+from scim_server.cli.files import written
 from scim_server.directory import access, life
 from scim_server.directory import activity as log
 from scim_server.directory.activity import Entry
@@ -47,11 +48,18 @@ def activity() -> None:
     """Who did what to whom."""
 
 
-@activity.command("export")
+@activity.command("export", short_help="Write the activity of a workspace, oldest first.")
 @click.option("--workspace", required=True, metavar="NAME", help="The workspace's name.")
 @click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True, help="How.")
-@click.option("--person", metavar="USERNAME", help="Only what this contact (a userName or an id) did or underwent.")
-@click.option("--act", "acts", multiple=True, metavar="ACT", help="Only this act, such as contact.deleted; repeatable.")
+@click.option("--person", metavar="WHO", help="Only what this contact (userName or id) did or underwent.")
+@click.option(
+    "--act",
+    "acts",
+    multiple=True,
+    metavar="ACT",
+    type=click.Choice(sorted(log.WORDS_OF)),
+    help="Only this act, such as contact.deleted; repeatable.",
+)
 @click.option("--since", type=Time(), metavar="TIME", help="Only from this time on.")
 @click.option("--until", type=Time(), metavar="TIME", help="Only before this time.")
 @click.argument("file", required=False, metavar="[FILE]", type=click.Path(dir_okay=False, path_type=Path))
@@ -66,44 +74,37 @@ def export(
     file: Path | None,
 ) -> None:
     """Write the activity of a workspace, oldest first, to FILE or to standard output."""
+    if since is not None and until is not None and since >= until:
+        raise click.UsageError("--since must be before --until.")
     directory = opened()
     actor = access.operator(directory, workspace)
     contact_id = None if person is None else life.show(directory, actor, person).contact.id
     entries = log.stream(directory, actor, log.Wanted(contact_id=contact_id, acts=acts, since=since, until=until))
-    with _written(file) as to:
-        _WRITERS[kind](to, entries)
+    with nullcontext(sys.stdout) if file is None else written(file) as to:
+        count = _WRITERS[kind](to, entries)
+    if file is not None:
+        click.echo(f"{file}: {count} row{'' if count == 1 else 's'}", err=True)
 
 
-@contextmanager
-def _written(file: Path | None) -> Iterator[IO[str]]:
-    """Where to write to; a file has its name only once it is whole."""
-    if file is None:
-        yield sys.stdout
-        return
-    part = file.with_name(f"{file.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as to:
-            yield to
-        part.replace(file)
-    except OSError as error:
-        raise click.ClickException(f"{file} can't be written: {error.strerror or error}.") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _write_csv(to: IO[str], entries: Iterator[Entry]) -> None:
-    writer = csv.writer(to, lineterminator="\n")
+def _write_csv(to: IO[str], entries: Iterator[Entry]) -> int:
+    writer, count = csv.writer(to, lineterminator="\n"), 0
     writer.writerow(_COLUMNS)
     for entry in entries:
         writer.writerow([harmless(_cell(value)) for value in _values(entry).values()])
+        count += 1
+    return count
 
 
-def _write_lines(to: IO[str], entries: Iterator[Entry]) -> None:
+def _write_lines(to: IO[str], entries: Iterator[Entry]) -> int:
+    count = 0
     for entry in entries:
         to.write(orjson.dumps(_values(entry), option=orjson.OPT_UTC_Z).decode() + "\n")
+        count += 1
+    return count
 
 
-_WRITERS: Final[Mapping[str, Callable[[IO[str], Iterator[Entry]], None]]] = {"csv": _write_csv, "jsonl": _write_lines}
+# Each returns how many rows it wrote.
+_WRITERS: Final[Mapping[str, Callable[[IO[str], Iterator[Entry]], int]]] = {"csv": _write_csv, "jsonl": _write_lines}
 
 
 def _values(entry: Entry) -> dict[str, Any]:

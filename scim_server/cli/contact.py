@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
 import click
 
-from scim_server.cli import database_option, json_option, main, opened, show
-from scim_server.directory import Directory, access, invitations, life
+from scim_server.cli import database_option, json_option, main, opened, show, show_rows, warn_of_site
+from scim_server.directory import Directory, access, invitations, life, search
+from scim_server.directory.columns import row_of
 from scim_server.directory.contacts import Call
+from scim_server.directory.life import Prospect
 from scim_server.domain.actor import Actor
-from scim_server.domain.contact import Contact, Event
+from scim_server.domain.contact import Contact, Event, Status
 from scim_server.domain.roles import Role
+from scim_server.scim.schema import WORKSPACE_URN
 
 _workspace_option = click.option("--workspace", required=True, metavar="NAME", help="The workspace's name.")
 _yes_option = click.option("--yes", is_flag=True, help="Don't ask.")
-_who = click.argument("who")
+_who = click.argument("who", metavar="WHO")
 _SETTABLE: Final = [role.value for role in Role if role is not Role.OWNER]
 
 _DEACTIVATE: Final = (
@@ -24,8 +28,9 @@ _DEACTIVATE: Final = (
     "be given back. Deactivate?"
 )
 _DELETE: Final = (
-    "{name} is removed for good and can't be brought back; their name goes from the activity log, linked items stay. "
-    "If they may need access again, or their history is to keep their name, deactivate them instead. Delete?"
+    "{name} is removed for good and can't be brought back; their name goes from the activity log. {items} "
+    "If they may need access again, or their history is to keep their name, deactivate them instead: "
+    "that is recommended. Delete?"
 )
 _TRANSFER: Final = "{name} becomes the owner of the workspace, and the present owner gets their role. Transfer?"
 # What is said after an act, and where it was so already (T17).
@@ -49,19 +54,42 @@ def _here(workspace: str) -> tuple[Directory, Actor]:
     return directory, access.operator(directory, workspace)
 
 
-def _ask(question: str, contact: Contact, *, yes: bool) -> None:
+def _ask(question: str, prospect: Prospect, *, yes: bool) -> None:
     """Go on after a yes only; the question goes to standard error, where --json leaves room for it."""
-    if not yes and not click.confirm(question.format(name=contact.user_name), err=True):
+    if yes:
+        return
+    told = question.format(name=prospect.contact.user_name, items=_items(prospect))
+    try:
+        agreed = click.confirm(told, err=True)
+    except click.Abort:
+        click.echo(err=True)  # the question's own line has no end yet
+        if sys.stdin.isatty():
+            raise
+        raise click.ClickException("Not a terminal to ask on; say --yes.") from None
+    if not agreed:
         raise click.ClickException("Nothing was changed.")
+
+
+def _items(prospect: Prospect) -> str:
+    """What becomes of the linked items of someone who is to be deleted."""
+    if not prospect.items:
+        return "They own no linked items."
+    count = f"{prospect.items} linked item{'' if prospect.items == 1 else 's'}"
+    if prospect.heir is not None:
+        return f"They own {count}, handed on to {prospect.heir.user_name}."
+    return f"They own {count}, left without an owner; --reassign-to hands them on."
 
 
 def _facts(contact: Contact) -> dict[str, Any]:
     """A contact as a command prints it."""
     seat, invitation = contact.seat, contact.invitation
+    row = row_of(contact, ())
     facts: dict[str, Any] = {
         "id": contact.id,
         "user_name": contact.user_name,
-        "name": contact.profile.get("displayName"),
+        "name": row["displayName"],
+        "email": row["email"],
+        "title": row["title"],
         "status": contact.status.value,
         "archived": contact.archived,
         "role": contact.role.value,
@@ -90,12 +118,47 @@ def contact() -> None:
 @contact.command("show")
 @_options
 def show_contact(who: str, workspace: str, as_json: bool) -> None:
-    """Show a contact: status, role, seat, groups."""
+    """Show a contact: e-mail, status, role, seat, groups."""
     directory, actor = _here(workspace)
     shown = life.show(directory, actor, who)
     names = [each.label for each in shown.groups]
     values = {name: value for name, value in _facts(shown.contact).items() if as_json or value is not None}
     show({**values, "groups": names if as_json else ", ".join(names) or "none"}, as_json=as_json)
+
+
+@contact.command("list")
+@_workspace_option
+@click.option("--status", type=click.Choice([each.value for each in Status]), help="Only those in this status.")
+@click.option("--archived", is_flag=True, help="Archived ones too.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="So many at most.")
+@database_option
+@json_option
+def list_contacts(workspace: str, status: str | None, archived: bool, limit: int, as_json: bool) -> None:
+    """List contacts, oldest first, without archived ones."""
+    directory, actor = _here(workspace)
+    wanted = None if status is None else Status(status)
+    page = search.with_status(directory, Call(actor, None, ""), wanted, archived=archived, count=limit)
+    rows = [_listed(user) for user in page.resources]
+    if as_json:
+        show({"total": page.total, "contacts": rows}, as_json=True)
+        return
+    show_rows([{name: row[name] for name in row if name != "id"} for row in rows], empty="There are no such contacts.")
+    if page.total > len(rows):
+        click.echo(f"{len(rows)} of {page.total} are shown; --limit shows more.")
+
+
+def _listed(user: dict[str, Any]) -> dict[str, Any]:
+    """A User as a row of the list."""
+    life_of = user[WORKSPACE_URN]
+    return {
+        "id": user["id"],
+        "user_name": user["userName"],
+        "name": user.get("displayName"),
+        "status": life_of["status"],
+        "seat": life_of["seat"].get("type"),
+        "owner": life_of["owner"],
+        "archived": life_of.get("archived", False),
+    }
 
 
 @contact.command("create")
@@ -128,8 +191,8 @@ def create_contact(user_name: str, workspace: str, as_json: bool, **given: str |
 
 def _act(event: Event, who: str, workspace: str, *, as_json: bool, question: str = "", yes: bool = True) -> None:
     directory, actor = _here(workspace)
-    if not yes:
-        _ask(question, life.show(directory, actor, who).contact, yes=yes)
+    if not yes and (prospect := life.foresee(directory, actor, who, event)).changed:
+        _ask(question, prospect, yes=yes)
     done = life.act(directory, actor, who, event)
     if as_json:
         show({"changed": done.changed, **_facts(done.contact)}, as_json=True)
@@ -137,7 +200,7 @@ def _act(event: Event, who: str, workspace: str, *, as_json: bool, question: str
         click.echo(_SAID[event][0 if done.changed else 1].format(name=done.contact.user_name))
 
 
-@contact.command("deactivate")
+@contact.command("deactivate", short_help="End access and free the seat; it can be given back.")
 @_options
 @_yes_option
 def deactivate_contact(who: str, workspace: str, as_json: bool, yes: bool) -> None:
@@ -145,14 +208,14 @@ def deactivate_contact(who: str, workspace: str, as_json: bool, yes: bool) -> No
     _act(Event.DEACTIVATE, who, workspace, as_json=as_json, question=_DEACTIVATE, yes=yes)
 
 
-@contact.command("activate")
+@contact.command("activate", short_help="Give access back at once, if a seat is free.")
 @_options
 def activate_contact(who: str, workspace: str, as_json: bool) -> None:
     """Give a deactivated contact access again, at once, if a seat is free."""
     _act(Event.ACTIVATE, who, workspace, as_json=as_json)
 
 
-@contact.command("archive")
+@contact.command("archive", short_help="Hide a contact from default views.")
 @_options
 def archive_contact(who: str, workspace: str, as_json: bool) -> None:
     """Hide a contact from default views; access and seat stay as they are."""
@@ -166,7 +229,7 @@ def unarchive_contact(who: str, workspace: str, as_json: bool) -> None:
     _act(Event.UNARCHIVE, who, workspace, as_json=as_json)
 
 
-@contact.command("invite")
+@contact.command("invite", short_help="Mail an invitation to a contact without access.")
 @_options
 @click.option("--email", metavar="ADDRESS", help="Where the invitation goes.  [default: the contact's own address]")
 def invite_contact(who: str, workspace: str, as_json: bool, email: str | None) -> None:
@@ -175,6 +238,7 @@ def invite_contact(who: str, workspace: str, as_json: bool, email: str | None) -
     found = life.show(directory, actor, who).contact
     sent = invitations.invite(directory, Call(actor, None, ""), found.id, email)
     show({"invited": found.user_name, "id": found.id, "email": sent.email, "expires": sent.expires}, as_json=as_json)
+    warn_of_site()
 
 
 @contact.command("delete")
@@ -184,19 +248,19 @@ def invite_contact(who: str, workspace: str, as_json: bool, email: str | None) -
 def delete_contact(who: str, workspace: str, as_json: bool, reassign_to: str | None, yes: bool) -> None:
     """Remove a contact for good. To deactivate is recommended: it keeps the history and can be undone."""
     directory, actor = _here(workspace)
-    found = life.show(directory, actor, who).contact
-    _ask(_DELETE, found, yes=yes)
-    deleted = life.delete(directory, actor, found.id, reassign_to=reassign_to)
+    prospect = life.foresee(directory, actor, who, Event.DELETE, reassign_to=reassign_to)
+    _ask(_DELETE, prospect, yes=yes)
+    deleted = life.delete(directory, actor, prospect.contact.id, reassign_to=reassign_to)
     show({"deleted": deleted}, as_json=as_json)
 
 
-@contact.command("transfer")
+@contact.command("transfer", short_help="Make another contact the owner of the workspace.")
 @_options
 @_yes_option
 def transfer_ownership(who: str, workspace: str, as_json: bool, yes: bool) -> None:
     """Make an active contact with a seat the owner; the present owner gets that contact's role."""
     directory, actor = _here(workspace)
-    found = life.show(directory, actor, who).contact
-    _ask(_TRANSFER, found, yes=yes)
-    before, after = life.transfer(directory, actor, found.id)
+    prospect = life.foresee(directory, actor, who, Event.TRANSFER)
+    _ask(_TRANSFER, prospect, yes=yes)
+    before, after = life.transfer(directory, actor, prospect.contact.id)
     show({"owner": after.user_name, "owner_before": before.user_name, "its_role": before.role.value}, as_json=as_json)

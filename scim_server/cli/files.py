@@ -9,9 +9,9 @@ import csv
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
 import orjson
@@ -25,10 +25,10 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 def format_of(path: Path, chosen: str | None = None) -> str:
-    """csv or jsonl: as chosen, or as the file is called. Raises ClickException."""
+    """csv or jsonl: as chosen, or as the file is called. Raises UsageError."""
     found = chosen or path.suffix.lower().removeprefix(".")
     if found not in FORMATS:
-        raise click.ClickException(f"{path.name} must end with .csv or .jsonl.")
+        raise click.UsageError(f"{path.name} must end with .csv or .jsonl.")
     return found
 
 
@@ -37,6 +37,8 @@ def check_file(path: Path, *, external_id: bool) -> int:
 
     Raises ClickException that names the line of what isn't UTF-8, a quote without its end, or an unknown column.
     """
+    if not path.is_file():  # it is read more than once
+        raise click.ClickException(f"{path} isn't a file.")
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -72,6 +74,8 @@ def _csv_rows(path: Path, *, external_id: bool) -> Iterator[Row]:
 
 
 def _check_header(header: list[str], *, external_id: bool) -> None:
+    if len(header) == 1 and ";" in header[0]:
+        raise click.ClickException("Separate columns by commas.")
     try:
         check_columns(header, external_id=external_id)
     except BadRow as error:
@@ -107,26 +111,46 @@ def _json_row(number: int, text: bytes, *, external_id: bool) -> Row:
     return Row(number, cells)
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], kind: str, header: Iterable[str]) -> int:
-    """Write the rows; the file is there when all of it is, and only its writer can read it. How many there were."""
-    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+def check_place(path: Path) -> None:
+    """Refuse a place that no file can be written to, before any work is done for it. Raises ClickException."""
+    with _told(path), tempfile.TemporaryFile(dir=path.absolute().parent):
+        pass
+
+
+@contextmanager
+def written(path: Path) -> Iterator[IO[str]]:
+    """A file to write to: it is there when all of it is, and only its writer can read it. Raises ClickException."""
+    with _told(path):
+        handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                yield file
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)  # its lines end with CR and LF, so that a cell with either is quoted
+        yield
+    except OSError as error:
+        raise click.ClickException(f"{path} can't be written: {error.strerror or error}.") from error
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], kind: str, header: Iterable[str]) -> int:
+    """Write the rows into a file as `written` does. How many there were. Raises ClickException."""
+    count = 0
+    with written(path) as file:
+        writer = csv.writer(file)  # its lines end with CR and LF, so that a cell with either is quoted
+        if kind == "csv":
+            writer.writerow(header)
+        for row in rows:
             if kind == "csv":
-                writer.writerow(header)
-            count = 0
-            for row in rows:
-                if kind == "csv":
-                    writer.writerow([_cell(value) for value in row.values()])
-                else:
-                    file.write(orjson.dumps(_assigned(row)).decode() + "\n")
-                count += 1
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
+                writer.writerow([_cell(value) for value in row.values()])
+            else:
+                file.write(orjson.dumps(_assigned(row)).decode() + "\n")
+            count += 1
     return count
 
 

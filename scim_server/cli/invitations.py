@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
-from scim_server.cli import database_option, json_option, main, opened, show
-from scim_server.directory import Directory, access, life
+from scim_server.cli import database_option, json_option, main, opened, show, show_rows, warn_of_site
+from scim_server.directory import Directory, access, life, search
 from scim_server.directory import invitations as invited
 from scim_server.directory.contacts import Call
-from scim_server.domain.contact import Contact
+from scim_server.domain.contact import Contact, Status
+from scim_server.scim.schema import WORKSPACE_URN
 
 _workspace_option = click.option("--workspace", required=True, metavar="NAME", help="The workspace's name.")
 _who = click.argument("who")
 
 
-@main.group()
+@main.group(short_help="List, resend, revoke and expire invitations.")
 def invitations() -> None:
     """Look after invitations that were sent: again, back, or past their time."""
 
@@ -31,7 +34,34 @@ def expire(as_json: bool) -> None:
         click.echo(f"Expired {expired} invitation{'' if expired == 1 else 's'}.")
 
 
-@invitations.command("resend")
+@invitations.command("list")
+@_workspace_option
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="So many at most.")
+@database_option
+@json_option
+def list_pending(workspace: str, limit: int, as_json: bool) -> None:
+    """List the pending invitations: who, where to, until when."""
+    directory = opened()
+    call = Call(access.operator(directory, workspace), None, "")
+    page = search.with_status(directory, call, Status.INVITED, archived=True, count=limit)
+    rows = [
+        {
+            "id": user["id"],
+            "user_name": user["userName"],
+            "email": user[WORKSPACE_URN]["invitation"]["email"],
+            "expires": datetime.fromisoformat(user[WORKSPACE_URN]["invitation"]["expiresAt"]),
+        }
+        for user in page.resources
+    ]
+    if as_json:
+        show({"total": page.total, "invitations": rows}, as_json=True)
+        return
+    show_rows([{name: row[name] for name in row if name != "id"} for row in rows], empty="No invitation is pending.")
+    if page.total > len(rows):
+        click.echo(f"{len(rows)} of {page.total} are shown; --limit shows more.")
+
+
+@invitations.command("resend", short_help="Mail a new link; the old one is dead.")
 @_who
 @_workspace_option
 @click.option("--email", metavar="ADDRESS", help="Where it goes now.  [default: where it went before]")
@@ -43,9 +73,10 @@ def resend(who: str, workspace: str, email: str | None, as_json: bool) -> None:
     sent = invited.resend(directory, call, contact.id, email)
     values = {"invited": contact.user_name, "id": contact.id, "email": sent.email, "expires": sent.expires}
     show(values, as_json=as_json)
+    warn_of_site()
 
 
-@invitations.command("revoke")
+@invitations.command("revoke", short_help="Take an invitation back; its seat is free.")
 @_who
 @_workspace_option
 @database_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -26,8 +27,8 @@ def item() -> None:
 @click.option("--kind", required=True, type=_kind, help="What it is.")
 @click.option("--title", required=True, help="What to call it.")
 @click.option("--reference", help="What the host application calls it.")
-@click.option("--owner", required=True, metavar="USERNAME", help="Whose it is: a userName or an id.")
-@click.option("--author", metavar="USERNAME", help="Who made it, if not the owner.")
+@click.option("--owner", required=True, metavar="WHO", help="Whose it is: userName or id.")
+@click.option("--author", metavar="WHO", help="Who made it, if not the owner: userName or id.")
 @database_option
 @json_option
 def add(
@@ -43,14 +44,15 @@ def add(
         owner_id=_id_of(directory, actor, owner),
         author_id=None if author is None else _id_of(directory, actor, author),
     )
-    show(_row(items.add(directory, actor, new)), as_json=as_json)
+    row = _row(items.add(directory, actor, new))
+    show({name: value for name, value in row.items() if as_json or value is not None}, as_json=as_json)
 
 
 @item.command("list")
 @_workspace_option
 @click.option("--kind", type=_kind, help="Only items of this kind.")
-@click.option("--owner", metavar="USERNAME", help="Only items of this owner.")
-@click.option("--author", metavar="USERNAME", help="Only items of this author.")
+@click.option("--owner", metavar="WHO", help="Only items of this owner: userName or id.")
+@click.option("--author", metavar="WHO", help="Only items of this author: userName or id.")
 @database_option
 @json_option
 def list_items(workspace: str, kind: ItemKind | None, owner: str | None, author: str | None, as_json: bool) -> None:
@@ -70,11 +72,16 @@ def list_items(workspace: str, kind: ItemKind | None, owner: str | None, author:
     if as_json:
         show({"items": rows}, as_json=True)
     else:
-        show_rows(rows, empty="There are no such items.")
+        show_rows([_in_a_line(row) for row in rows], empty="There are no such items.")
 
 
 def _id_of(directory: Directory, actor: Actor, who: str) -> str:
     return life.show(directory, actor, who).contact.id
+
+
+def _in_a_line(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row without what only programs need, so that it fits a line."""
+    return {name: value for name, value in row.items() if name not in ("id", "owner_id", "author_id")}
 
 
 def _row(shown: ShownItem) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import click
 
 from scim_server.cli import database_option, json_option, main, opened, show, show_rows
 from scim_server.directory import access, seats
-from scim_server.directory.seats import Stock
+from scim_server.directory.seats import Entry, Stock
+from scim_server.domain.events import DELETED_CONTACT
 from scim_server.domain.seats import DEFAULT_LICENCE, Policy, Reduction
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,7 +36,7 @@ def group() -> None:
     """Show and change the seats of a workspace."""
 
 
-@group.command("show")
+@group.command("show", short_help="Show the counters and reductions, or who holds seats.")
 @_workspace_option
 @_type_option
 @click.option("--holders", "with_holders", is_flag=True, help="List who holds a seat instead of the counters.")
@@ -50,7 +51,11 @@ def show_seats(
     actor = access.operator(directory, workspace)
     if with_holders:
         held = seats.holders(directory, actor, licence, after=after, count=count)
-        _print("holders", [asdict(each) for each in held], "Nobody holds a seat.", as_json=as_json)
+        if as_json:
+            show({"holders": [asdict(each) for each in held]}, as_json=True)
+            return
+        show_rows([_without(asdict(each), "contact_id") for each in held], empty="Nobody holds a seat.")
+        _echo_next([each.contact_id for each in held], count)
         return
     stocks, day = seats.show(directory, actor, licence), seats.billing_day(directory, actor)
     rows = [_counters(each) for each in stocks]
@@ -101,7 +106,7 @@ def cancel(reduction_id: str, workspace: str, as_json: bool) -> None:
     show(_reduction(reduction), as_json=as_json)
 
 
-@group.command("policy")
+@group.command("policy", short_help="Say what happens when no seat is free.")
 @click.argument("policy", type=click.Choice([each.value for each in Policy]))
 @_workspace_option
 @_one_type_option
@@ -150,11 +155,17 @@ def add_type(name: str, workspace: str, counted: bool, as_json: bool) -> None:
 def ledger(workspace: str, licence: str | None, after: str | None, count: int, as_json: bool) -> None:
     """List every change of the counters, oldest first."""
     directory = opened()
-    found = seats.entries(directory, access.operator(directory, workspace), licence, after=after, count=count)
-    _print("changes", [asdict(each) for each in found], "The ledger has no more rows.", as_json=as_json)
+    actor = access.operator(directory, workspace)
+    found = seats.entries(directory, actor, licence, after=after, count=count)
+    if as_json:
+        show({"changes": [asdict(each) for each in found]}, as_json=True)
+        return
+    names = seats.user_names(directory, actor, found)
+    show_rows([_change(each, names) for each in found], empty="The ledger has no more rows.")
+    _echo_next([each.id for each in found], count)
 
 
-@group.command("usage")
+@group.command("usage", short_help="List the counters at the end of each day.")
 @_workspace_option
 @_type_option
 @database_option
@@ -220,8 +231,32 @@ def _echo_reductions(stock: Stock) -> None:
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row without its lists, which are told below it."""
-    return {name: value for name, value in row.items() if not isinstance(value, list)}
+    """A row without its lists, which are told below it; of a type that isn't counted, there is no number to tell."""
+    endless = {} if row.get("counted", True) else dict.fromkeys(("purchased", "available"), "unlimited")
+    told = {name: value for name, value in row.items() if not isinstance(value, list)} | endless
+    return _without(told, "counted")
+
+
+def _without(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {each: value for each, value in row.items() if each != name}
+
+
+def _change(entry: Entry, names: Mapping[str, str]) -> dict[str, Any]:
+    """A row of the ledger in few columns: by how much which counters changed, and on whose account."""
+    counters = {name: getattr(entry, name) for name in ("purchased", "assigned", "reserved", "over")}
+    return {
+        "at": entry.at,
+        "type": entry.licence,
+        "change": entry.change.value,
+        "by": ", ".join(f"{name} {by:+}" for name, by in counters.items() if by),
+        "contact": entry.contact_id and names.get(entry.contact_id, DELETED_CONTACT),
+    }
+
+
+def _echo_next(ids: Sequence[str], count: int) -> None:
+    """Say how to go on behind a full page."""
+    if len(ids) == count:
+        click.echo(f"What follows: --after {ids[-1]}")
 
 
 def _print(name: str, rows: Sequence[Mapping[str, Any]], empty: str, *, as_json: bool) -> None:

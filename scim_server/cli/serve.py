@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 import click
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
@@ -20,6 +21,7 @@ from scim_server.app import create_app
 from scim_server.cli import database_option, main, opened
 from scim_server.directory import Directory, access, owner_link
 from scim_server.domain.actor import system
+from scim_server.http.intake import PLACES
 from scim_server.http.scim import PREFIX
 from scim_server.settings import Settings
 
@@ -45,7 +47,7 @@ LOGS: Final[dict[str, Any]] = {
 }
 
 
-@main.command()
+@main.command(short_help="Serve SCIM; make a first workspace where there is none.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="The port to listen on.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
@@ -63,7 +65,8 @@ def serve(host: str, port: int, workers: int) -> None:
         click.echo(f"Bearer token: {secrets_made[0]}")
         click.echo("The token is shown this once. Another one (with the same --database, if you named one):")
     else:
-        click.echo("A new token, with the names of your workspace and connection (see: scim-server connection list):")
+        click.echo("A new token, with the names of your workspace and connection (see: scim-server workspace list,")
+        click.echo("and: scim-server connection list --workspace NAME):")
     click.echo(f"  scim-server token create --workspace {FIRST_WORKSPACE} --connection {FIRST_CONNECTION}")
     if secrets_made is not None:
         click.echo(f"The owner sets a password by this link, once: {secrets_made[1]}")
@@ -74,8 +77,12 @@ def serve(host: str, port: int, workers: int) -> None:
         address=address,
         port=port,
         workers=workers,
-        blocking_threads=settings.threads,
+        # beside those that work, those that wait for a body: http/intake.py lets no more than settings.threads work
+        blocking_threads=settings.threads + PLACES,
         websockets=False,
+        # HTTP/1 alone, as only its connections are cut off when they send nothing; proxies speak it to servers anyway
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=settings.client_seconds * 1000),
         respawn_failed_workers=True,
         workers_kill_timeout=30,
         log_level=LogLevels(settings.log_level),

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from scim_server.cli import database_option, json_option, main, opened, show
-from scim_server.cli.files import FORMATS, check_file, format_of, read_file, write_rows
+from scim_server.cli.files import FORMATS, check_file, check_place, format_of, read_file, write_rows
 from scim_server.directory import access, transport
 from scim_server.directory.columns import COLUMNS, EXTERNAL_ID
 from scim_server.directory.transport import Outcome, Result
@@ -39,6 +39,8 @@ def import_people(
 ) -> None:
     """Bring in people from FILE.csv or FILE.jsonl. Run again, it goes on where it was interrupted."""
     format_of(file)
+    if report is not None:
+        check_place(report)
     external_id = connection is not None
     total = check_file(file, external_id=external_id)
     directory = opened()
@@ -47,16 +49,18 @@ def import_people(
     batches = transport.import_rows(directory, call, rows, update=update, dry_run=dry_run)
     counted: Counter[Outcome] = Counter()
     left: list[Result] = []
-    for result in _followed(batches, total):
-        counted[result.outcome] += 1
-        if result.reason:
-            left.append(result)
+    try:
+        for result in _followed(batches, total):
+            counted[result.outcome] += 1
+            if result.reason:
+                left.append(result)
+    except KeyboardInterrupt:
+        raise click.ClickException(_interrupted(counted, dry_run=dry_run)) from None
     if report is not None:
         header = ("line", "userName", "outcome", "reason")
         write_rows(report, (_reported(each) for each in left), "csv", header)
-    rejected = [each for each in left if each.outcome is Outcome.REJECTED]
     show({"dry_run": dry_run, **{each.value: counted[each] for each in Outcome}}, as_json=as_json)
-    _tell(rejected, dry_run=dry_run)
+    _tell(left, dry_run=dry_run)
 
 
 def _reported(result: Result) -> dict[str, Any]:
@@ -68,13 +72,32 @@ def _reported(result: Result) -> dict[str, Any]:
     }
 
 
-def _tell(rejected: list[Result], *, dry_run: bool) -> None:
-    """Say the first reasons on standard error, and end with exit code 1 where a row was rejected."""
+def _interrupted(counted: Counter[Outcome], *, dry_run: bool) -> str:
+    """What to say of a run that was stopped between two batches, or in one, which is rolled back."""
+    if dry_run:
+        return "Interrupted. Nothing was written."
+    count = sum(counted[each] for each in (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED))
+    return f"{_rows(count)} {'is' if count == 1 else 'are'} in; run the same command again to go on."
+
+
+def _tell(left: list[Result], *, dry_run: bool) -> None:
+    """Say on standard error what wasn't brought in, the first reasons with it; exit code 1 where rows were rejected."""
+    rejected = [each for each in left if each.outcome is Outcome.REJECTED]
+    skipped, count = len(left) - len(rejected), len(rejected)
+    if skipped == 1:
+        click.echo("1 was there already with other values; --update gives it the file's.", err=True)
+    elif skipped:
+        click.echo(f"{skipped} were there already with other values; --update gives them the file's.", err=True)
     for each in rejected[:_SHOWN]:
         click.echo(f"Line {each.line}: {each.reason}", err=True)
+    if rejected and dry_run:
+        raise click.ClickException(f"{_rows(count)} would be rejected. Nothing was written.")
     if rejected:
-        so = "would be rejected. Nothing was written" if dry_run else "were rejected; the others are in"
-        raise click.ClickException(f"{len(rejected)} rows {so}.")
+        raise click.ClickException(f"{_rows(count)} {'was' if count == 1 else 'were'} rejected; the others are in.")
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}"
 
 
 def _followed(batches: Iterable[list[Result]], total: int) -> Iterator[Result]:
@@ -88,7 +111,7 @@ def _followed(batches: Iterable[list[Result]], total: int) -> Iterator[Result]:
             yield from results
 
 
-@main.command("export")
+@main.command("export", short_help="Write every contact to FILE, archived ones too.")
 @click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
 @_workspace_option
 @_connection_option

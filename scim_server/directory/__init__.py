@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Engine
 
 from scim_server import mail
 from scim_server.domain.invitation import DEFAULT_LIFETIME
+from scim_server.keys import KeySets
 from scim_server.scim.schema import CORE, ResourceTypes
+
+DEFAULT_SITE: Final = "http://127.0.0.1:8000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Directory:
     the resource types with their extensions.
 
     For invitations: how long they are good, the URL that their links begin with, random bytes for these, and what
-    sends the mail.
+    sends the mail. For signatures of others: where their keys come from.
     """
 
     engine: Engine
@@ -31,6 +35,7 @@ class Directory:
     new_id: Callable[[], str]
     types: ResourceTypes = CORE
     lifetime: timedelta = DEFAULT_LIFETIME
-    site: str = "http://127.0.0.1:8000"
+    site: str = DEFAULT_SITE
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
     post: mail.Post = mail.no_post
+    key_sets: KeySets = field(default_factory=KeySets)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import Connection as Db
 from sqlalchemy.exc import IntegrityError
 
+from scim_server import mail
 from scim_server.directory import Directory
 from scim_server.directory.contacts import Call, save_decision
 from scim_server.directory.links import new_secret
@@ -18,10 +19,11 @@ from scim_server.domain.actor import Actor, system
 from scim_server.domain.connection import PRESETS, Connection, settings_of
 from scim_server.domain.contact import Context, Draft
 from scim_server.domain.errors import Refused
-from scim_server.domain.roles import ALL_PERMISSIONS, SCOPES
+from scim_server.domain.roles import ALL_PERMISSIONS, SCOPES, Permission
 from scim_server.domain.seats import DEFAULT_LICENCE, DEFAULT_LICENCES
 from scim_server.domain.workspace import found
 from scim_server.scim.schema import user_name_key
+from scim_server.scim.values import is_sound
 from scim_server.storage import access, contacts, ledger
 from scim_server.storage.access import TOKEN_PREFIX, Token, Workspace
 from scim_server.storage.db import LostRace, reading, writing
@@ -63,10 +65,13 @@ def create_workspace(
 ) -> Founded:
     """Make a workspace with `seats` member seats and its owner: an active contact that holds one of them.
 
-    Raises Taken for a name in use, NotAllowed for one that is empty, an address without @ or less than one seat.
+    Raises Taken for a name in use, NotAllowed for one that is empty, what is no e-mail address, an owner's name that
+    can't be shown, or less than one seat.
     """
-    name, owner_email = _checked(name, "workspace"), owner_email.strip()
-    if "@" not in owner_email or len(owner_email) > 320:
+    name, owner_email = checked_name(name, "workspace"), owner_email.strip()
+    if owner_name.strip():
+        owner_name = checked_name(owner_name, "workspace's owner")
+    if not mail.is_address(owner_email):
         raise NotAllowed(f"{owner_email[:64]!r} is not an e-mail address.")
     if not 1 <= seats <= 10_000_000:
         raise NotAllowed("A workspace has at least one member seat, as its owner holds one, and at most 10,000,000.")
@@ -114,12 +119,12 @@ def create_connection(
 
     Raises Unknown for the workspace, Taken for a name in use, NotAllowed for a name or preset that can't be.
     """
-    name = _checked(name, "connection")
+    name = checked_name(name, "connection")
     if preset not in PRESETS:
         raise NotAllowed(f"There is no preset {preset!r}. There are: {', '.join(PRESETS)}.")
 
     def work(db: Db) -> Connection:
-        workspace = _workspace(db, workspace_name)
+        workspace = named_workspace(db, workspace_name)
         if access.connection_named(db, workspace.id, name) is not None:
             raise Taken(f"The workspace {workspace.name!r} has a connection named {name!r} already.")
         connection = Connection(
@@ -139,6 +144,42 @@ def create_connection(
     return writing(directory.engine, work)
 
 
+def set_connection(
+    directory: Directory, workspace_name: str, name: str, own: Mapping[str, bool], *, actor: Actor | None = None
+) -> Connection:
+    """Change some settings of a connection, from the next request on; the others stay. Returns it as it then is.
+
+    Raises Unknown for the workspace or connection, MissingPermission for an actor without workspace:manage.
+    """
+
+    def work(db: Db) -> Connection:
+        workspace, connection = named_connection(db, workspace_name, name, lock_row=True)
+        by = manager(workspace, actor)
+        before = asdict(connection.settings)
+        facts = {setting: (before[setting], value) for setting, value in own.items() if before[setting] != value}
+        if not facts:
+            return connection
+        changed = replace(connection, settings=replace(connection.settings, **own))
+        access.save_settings(db, changed)
+        ledger.record_act(db, by, "connection.edited", connection.id, directory.now(), directory.new_id(), facts)
+        return changed
+
+    return writing(directory.engine, work)
+
+
+def manager(workspace: Workspace, actor: Actor | None) -> Actor:
+    """Who changes what a workspace's connections are: the actor, or the system at the command line.
+
+    Raises MissingPermission without workspace:manage, Unknown for an actor of another workspace.
+    """
+    if actor is None:
+        return system(workspace.id)
+    if actor.workspace_id != workspace.id:
+        raise unknown_workspace(workspace.name)
+    actor.require(Permission.WORKSPACE_MANAGE)
+    return actor
+
+
 def create_token(
     directory: Directory,
     workspace_name: str,
@@ -155,14 +196,12 @@ def create_token(
     means, RFC 7644 §3.11).
     Raises Unknown for the workspace, connection or contact, NotAllowed for scopes or a time that can't be.
     """
-    unknown = [scope for scope in scopes.split() if scope not in SCOPES]
-    if unknown or not scopes.split():
-        raise NotAllowed(f"There is no scope {' '.join(unknown)!r}. There are: {', '.join(SCOPES)}.")
+    scopes = checked_scopes(scopes)
     if not 1 <= expires_in_days <= MOST_TOKEN_DAYS:
         raise NotAllowed(f"A token expires in 1 to {MOST_TOKEN_DAYS} days.")
 
     def work(db: Db) -> tuple[Token, str]:
-        workspace, connection = _connection(db, workspace_name, connection_name)
+        workspace, connection = named_connection(db, workspace_name, connection_name)
         now = directory.now()
         text = TOKEN_PREFIX + new_secret(random_bytes)
         token = Token(
@@ -170,7 +209,7 @@ def create_token(
             connection_id=connection.id,
             contact_id=None if user_name is None else _active_contact(db, workspace, user_name),
             hint=text[-4:],
-            scopes=" ".join(dict.fromkeys(scopes.split())),
+            scopes=scopes,
             created=now,
             expires=now + timedelta(days=expires_in_days),
             revoked=None,
@@ -186,7 +225,7 @@ def create_token(
 def operator(directory: Directory, workspace_name: str) -> Actor:
     """Who acts at the command line: the system, in the workspace of that name. Raises Unknown."""
     with reading(directory.engine) as db:
-        return system(_workspace(db, workspace_name).id)
+        return system(named_workspace(db, workspace_name).id)
 
 
 def operators_call(directory: Directory, workspace_name: str, connection_name: str | None) -> Call:
@@ -194,14 +233,14 @@ def operators_call(directory: Directory, workspace_name: str, connection_name: s
     if connection_name is None:
         return Call(operator(directory, workspace_name), None, "")
     with reading(directory.engine) as db:
-        workspace, connection = _connection(db, workspace_name, connection_name)
+        workspace, connection = named_connection(db, workspace_name, connection_name)
     return Call(system(workspace.id), connection, "")
 
 
 def list_tokens(directory: Directory, workspace_name: str, connection_name: str) -> Sequence[Token]:
     """All tokens of a connection, oldest first, without their texts. Raises Unknown."""
     with reading(directory.engine) as db:
-        workspace, connection = _connection(db, workspace_name, connection_name)
+        workspace, connection = named_connection(db, workspace_name, connection_name)
         return access.tokens_of(db, workspace.id, connection.id)
 
 
@@ -209,7 +248,7 @@ def revoke_token(directory: Directory, workspace_name: str, connection_name: str
     """Make a token useless from the next request on. Raises Unknown."""
 
     def work(db: Db) -> None:
-        workspace, connection = _connection(db, workspace_name, connection_name)
+        workspace, connection = named_connection(db, workspace_name, connection_name)
         if not access.revoke_token(db, workspace.id, connection.id, token_id, directory.now()):
             raise Unknown(f"The connection {connection.name!r} has no token {token_id[:64]!r}.")
         _record(directory, db, workspace.id, "token.revoked", token_id)
@@ -223,18 +262,40 @@ def list_workspaces(directory: Directory) -> Sequence[Workspace]:
         return access.all_workspaces(db)
 
 
+def acting_for(directory: Directory, workspace_name: str, tokens: Sequence[Token]) -> Mapping[str, str]:
+    """Id → userName of the contacts that the tokens act for. Raises Unknown."""
+    ids = {token.contact_id for token in tokens if token.contact_id is not None}
+    with reading(directory.engine) as db:
+        return contacts.user_names(db, named_workspace(db, workspace_name).id, ids)
+
+
 def list_connections(directory: Directory, workspace_name: str) -> Sequence[Connection]:
     """All connections of a workspace, oldest first. Raises Unknown."""
     with reading(directory.engine) as db:
-        return access.connections_of(db, _workspace(db, workspace_name).id)
+        return access.connections_of(db, named_workspace(db, workspace_name).id)
 
 
-def _checked(name: str, what: str) -> str:
+def checked_name(name: str, what: str) -> str:
     """A name that can be told from others and shown in one line. Raises NotAllowed."""
     name = name.strip()
     if not name or len(name) > 200 or not name.isprintable():
         raise NotAllowed(f"A {what} needs a name of at most 200 characters, all of them printable.")
     return name
+
+
+def check_ids(*texts: str | None) -> None:
+    """Refuse, before the database does, what can't be stored and so is nothing's id or name. Raises NotAllowed."""
+    for text in texts:
+        if text is not None and not is_sound(text):
+            raise NotAllowed(f"{text[:64]!r} can't be an id or a name.")
+
+
+def checked_scopes(scopes: str) -> str:
+    """Scopes with a space between them (RFC 6749 §3.3), each once. Raises NotAllowed for none or an unknown one."""
+    unknown = [scope for scope in scopes.split() if scope not in SCOPES]
+    if unknown or not scopes.split():
+        raise NotAllowed(f"There is no scope {' '.join(unknown)!r}. There are: {', '.join(SCOPES)}.")
+    return " ".join(dict.fromkeys(scopes.split()))
 
 
 def is_empty(directory: Directory) -> bool:
@@ -249,16 +310,23 @@ def server_key(directory: Directory, name: str, length: int, random_bytes: Calla
     return base64.b64decode(writing(directory.engine, lambda db: access.server_secret(db, name, new)))
 
 
-def _workspace(db: Db, name: str) -> Workspace:
+def unknown_workspace(name: str) -> Unknown:
+    """The refusal for a workspace that isn't there, or not for the one who asks."""
+    return Unknown(f"There is no workspace named {name[:64]!r}.")
+
+
+def named_workspace(db: Db, name: str) -> Workspace:
+    """The workspace of that name, in any case. Raises Unknown."""
     workspace = access.workspace_named(db, name)
     if workspace is None:
-        raise Unknown(f"There is no workspace named {name[:64]!r}.")
+        raise unknown_workspace(name)
     return workspace
 
 
-def _connection(db: Db, workspace_name: str, name: str) -> tuple[Workspace, Connection]:
-    workspace = _workspace(db, workspace_name)
-    connection = access.connection_named(db, workspace.id, name)
+def named_connection(db: Db, workspace_name: str, name: str, *, lock_row: bool = False) -> tuple[Workspace, Connection]:
+    """The workspace and its connection of those names, in any case. Raises Unknown."""
+    workspace = named_workspace(db, workspace_name)
+    connection = access.connection_named(db, workspace.id, name, lock_row=lock_row)
     if connection is None:
         raise Unknown(f"The workspace {workspace.name!r} has no connection named {name[:64]!r}.")
     return workspace, connection

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from scim_server.directory import Directory
+from scim_server.directory.access import check_ids
 from scim_server.domain.actor import Actor
 from scim_server.domain.events import DELETED_USER, WORDS, Kind
 from scim_server.domain.roles import Permission
@@ -38,6 +39,15 @@ WORDS_OF: Final[Mapping[str, str]] = {
     "group.edited": "edited a group",
     "group.deleted": "deleted a group",
     "connection.created": "created a connection",
+    "connection.edited": "changed the settings of a connection",
+    "client.created": "created a client",
+    "client.rotated": "made a new secret of a client",
+    "client.secret_revoked": "revoked a secret of a client",
+    "client.revoked": "revoked a client",
+    "client.consented": "let a client in",
+    "client.reuse_detected": "ended a client's tokens, as a code or refresh token came twice",
+    "trust.created": "trusted an issuer",
+    "trust.revoked": "ended the trust in an issuer",
     "token.created": "created a token",
     "token.revoked": "revoked a token",
     "item.added": "added an item",
@@ -77,8 +87,9 @@ class Entry:
 def find(
     directory: Directory, actor: Actor, wanted: Wanted, *, after: str | None = None, count: int = 100
 ) -> Sequence[Entry]:
-    """Up to `count` entries beyond the one with the id `after`, oldest first. Raises MissingPermission."""
+    """Up to `count` entries beyond the one with the id `after`, oldest first. Raises MissingPermission, NotAllowed."""
     actor.require(Permission.CONTACTS_VIEW)
+    check_ids(after, wanted.contact_id, *wanted.acts)
     with reading(directory.engine) as db:
         return [_entry(row) for row in activity.page(db, actor.workspace_id, wanted, after=after, count=count)]
 

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 from scim_server.domain.contact import Contact, Status
 from scim_server.domain.errors import OwnerRoleNotSettable, Refused
 from scim_server.domain.roles import Role
+from scim_server.mail import is_address
 from scim_server.mapping import first_value, is_licence, with_role
 from scim_server.scim.schema import ENTERPRISE_URN, GROUP, USER, ResourceTypes, fold
 from scim_server.scim.tolerance import tolerance_of
@@ -149,9 +150,10 @@ def joined(names: Sequence[str]) -> str:
 def body_of(types: ResourceTypes, values: Values, user: Resource | None, *, owner: bool = False) -> Resource:
     """The User that `values` make of `user` (None: a new one), judged by the schema.
 
-    An empty cell takes the attribute away; a column that isn't there leaves it alone. Raises ScimError, and
-    OwnerRoleNotSettable where the owner's role is given or taken.
+    An empty cell takes the attribute away; a column that isn't there leaves it alone. Raises ScimError, BadRow for a
+    new e-mail that is no address, and OwnerRoleNotSettable where the owner's role is given or taken.
     """
+    _check_email(values.get("email"), user or {})
     body: Resource = {"schemas": [USER.schema], **(user or {})}
     body["schemas"] = [USER.schema]
     for name, path in TEXTS.items():
@@ -167,6 +169,14 @@ def body_of(types: ResourceTypes, values: Values, user: Resource | None, *, owne
         others = [each for each in body.get("entitlements") or () if not is_licence(each)]
         body["entitlements"] = [*others, {"type": "license", "value": values["licence"]}]
     return read_resource(types.user, body, _TOLERANCE)
+
+
+def _check_email(email: str | None, user: Resource) -> None:
+    """Refuse what nobody could be mailed at; what the contact has already, an identity provider's, is left to it."""
+    first = first_value(user.get("emails") or [])
+    known = None if first is None else first["value"]
+    if email is not None and email != known and not is_address(email):
+        raise BadRow(f"{email[:64]!r} is not an e-mail address.")
 
 
 def _put(body: Resource, path: tuple[str, ...], value: str | None) -> None:

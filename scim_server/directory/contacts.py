@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory
-from scim_server.directory.links import follow, forget, is_due
+from scim_server.directory.links import follow, forget, is_due, part_from_former
 from scim_server.directory.passwords import hash_password, is_password
 from scim_server.domain.actor import Actor, system
 from scim_server.domain.connection import Connection
@@ -180,9 +180,14 @@ def delete(directory: Directory, call: Call, contact_id: str, *, reassign_to: st
     writing(directory.engine, work)
 
 
-def _check_heir(db: Db, call: Call, contact: Contact, heir_id: str) -> None:
+def check_another(contact: Contact, heir_id: str) -> None:
+    """Refuse to hand a contact's items to itself. Raises ReassignmentNotPossible."""
     if heir_id == contact.id:
         raise ReassignmentNotPossible("is the one that is to be deleted")
+
+
+def _check_heir(db: Db, call: Call, contact: Contact, heir_id: str) -> None:
+    check_another(contact, heir_id)
     if not is_sound(heir_id) or not items.holders(db, call.workspace_id, [heir_id]):
         raise ReassignmentNotPossible(f"{shortened(heir_id)!r} isn't in this workspace")
 
@@ -219,6 +224,8 @@ def _read(directory: Directory, call: Call, contact_id: str) -> Contact:
 def to_change(directory: Directory, db: Db, call: Call, contact_id: str) -> Contact:
     """The contact, locked, as it is after what time did to it. Raises MissingPermission, ScimError notFound."""
     _require_change(call)
+    if not is_sound(contact_id):  # nothing else is stored
+        raise missing(contact_id)
     contact = found(contacts.load_to_change(db, call.workspace_id, contact_id, call.connection_id), contact_id)
     if call.precondition is not None:
         call.precondition(contact.version)
@@ -256,6 +263,12 @@ def lapse_due(directory: Directory, workspace_id: str | None = None) -> int:
     with reading(directory.engine) as db:
         due = accounts.invitations_due(db, directory.now(), workspace_id)
     return sum(writing(directory.engine, partial(_lapse_link, directory, link)) for link in due)
+
+
+def lapse_due_in(directory: Directory, db: Db, workspace_id: str) -> None:
+    """As lapse_due of one workspace, in a transaction that is there."""
+    for link in accounts.invitations_due(db, directory.now(), workspace_id):
+        _lapse_link(directory, link, db)
 
 
 def _lapse_link(directory: Directory, link: accounts.Link, db: Db) -> bool:
@@ -386,6 +399,10 @@ def save_decision(
     contacts.save(db, call.workspace_id, call.connection_id, decision.contact, before, searchable(search))
     if before is None:
         decision = _seat(directory, db, call, decision, now)
+    if before is not None and before.password != decision.contact.password:  # who knew the former one stays out
+        accounts.end_sessions_of(db, call.workspace_id, before.id, own_only=True)
+    if before is not None and not before.account_linked and not decision.deleted:
+        part_from_former(db, call.workspace_id, before, decision.contact)
     follow(directory, db, call.workspace_id, before, decision, quiet=call.connection is not None)
     ledger.record(db, call.actor, decision.events, directory.new_id)
     return _shown(db, call, decision.contact)

@@ -25,6 +25,7 @@ from scim_server.directory.contacts import (
     seating,
     to_change,
 )
+from scim_server.directory.links import is_pending
 from scim_server.directory.passwords import hash_password, is_password
 from scim_server.domain.actor import Actor
 from scim_server.domain.contact import Contact, Context, Event, Status, decide
@@ -57,12 +58,16 @@ class Invited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What the holder of a link may see: to where it invites whom, and whether there is an account to sign in to."""
+    """What the holder of a link may see: to where it invites whom, and whether there is an account to sign in to.
+
+    `for_owner`: it is the owner's one-time link, by which no one joins.
+    """
 
     workspace: str
     email: str
     expires: datetime
     has_account: bool
+    for_owner: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,17 @@ class Accepted:
 
     workspace_id: str
     contact_id: str
+    account_id: str
     email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A link that is good so far, whom it was made for, and whether it was mailed there: an owner's link never is."""
+
+    link: Link
+    email: str
+    mailed: bool
 
 
 def invite(directory: Directory, call: Call, contact_id: str, email: str | None) -> Invited:
@@ -135,12 +150,18 @@ def _issue(
 def offer(directory: Directory, text: str) -> Offer:
     """What a link offers; looking changes nothing. Raises InvitationNotPending, InvitationExpired."""
     with reading(directory.engine) as db:
-        link, email, own = _found(db, text)
-        workspace = access.workspace_name(db, link.workspace_id)
-        account = None if own else accounts.account_with(db, email)
-    if link.expires <= directory.now():
+        found = _found(db, text)
+        workspace = access.workspace_name(db, found.link.workspace_id)
+        has_account = _with_own_password(db, found) is not None
+    if found.link.expires <= directory.now():
         raise InvitationExpired
-    return Offer(workspace=workspace, email=email, expires=link.expires, has_account=account is not None)
+    return Offer(
+        workspace=workspace,
+        email=found.email,
+        expires=found.link.expires,
+        has_account=has_account,
+        for_owner=not found.mailed,
+    )
 
 
 def accept(
@@ -148,35 +169,34 @@ def accept(
 ) -> Accepted:
     """Accept the invitation whose link ends in `text` (T4), or use an owner's link: once, by the first who does.
 
-    Either with a `password`, which becomes the new account's, or must be the one of an account that is there; or as the
-    account that is signed in, `account_email`: Session.account_email, never the contact's own address. Raises
+    Either with a `password`, which becomes the new account's, or must be the one of an account that is there (but see
+    _sets_password); or as the account that is signed in, `account_email`: Session.account_email, never the contact's
+    own address. Raises
     InvitationNotPending, InvitationExpired, WrongAccount, WrongPassword, Taken for an account that belongs to another
     contact here, ScimError for a password that can't be.
     """
     with reading(directory.engine) as db:
-        _, email, own = _found(db, text)
-        known = None if own else accounts.account_with(db, email)
+        known = _with_own_password(db, _found(db, text))
     proof = _proof(known, password) if account_email is None else None  # slow, so before the transaction
 
     def work(db: Db) -> Accepted | None:
-        link, email, own = _found(db, text)
+        link = _found(db, text).link
         contact = contacts.load_to_change(db, link.workspace_id, link.contact_id, None)
-        if contact is None or accounts.invitation_of(db, text) is None:  # someone was first while this one waited
+        found = _found(db, text)  # someone may have been first while this one waited
+        if contact is None:
             raise InvitationNotPending(_GONE)
-        if contact.owner:
-            signed_in_as = email if account_email is None else account_email
-            return _accept_as_owner(directory, db, link, email, proof, signed_in_as=signed_in_as, reset=own)
+        signed_in_as = found.email if account_email is None else account_email
+        if not found.mailed:
+            return _accept_as_owner(directory, db, found, proof, signed_in_as=signed_in_as)
         call = Call(_invited(link), None, "")
         if lapsed(directory, db, call, contact) is not contact:
             return None
         now = directory.now()
-        decision = decide(
-            contact, Event.ACCEPT, Context(now=now, account_email=email if account_email is None else account_email)
-        )
-        account = _account(directory, db, email, proof)
+        decision = decide(contact, Event.ACCEPT, Context(now=now, account_email=signed_in_as))
+        account = _account(directory, db, found, proof)
         _link(db, link, account)
         save_decision(directory, db, call, contact, decision, now)
-        return Accepted(workspace_id=link.workspace_id, contact_id=contact.id, email=account.email)
+        return _accepted(link, account)
 
     accepted = writing(directory.engine, work)
     if accepted is None:  # the expiry is saved, and the answer no
@@ -185,17 +205,24 @@ def accept(
 
 
 def _accept_as_owner(
-    directory: Directory, db: Db, link: Link, email: str, proof: str | None, *, signed_in_as: str, reset: bool
+    directory: Directory, db: Db, found: _Found, proof: str | None, *, signed_in_as: str
 ) -> Accepted | None:
     """Set the password of the owner's account, or link the account that is signed in; None for a link past its time."""
+    link = found.link
     if link.expires <= directory.now():
         return None
-    if accounts.email_key(signed_in_as) != accounts.email_key(email):
+    if accounts.email_key(signed_in_as) != accounts.email_key(found.email):
         raise WrongAccount
-    account = _account(directory, db, email, proof, reset=reset)
+    account = _account(directory, db, found, proof)
     _link(db, link, account)
-    owner_link.finish(directory, db, _invited(link), link, account)
-    return Accepted(workspace_id=link.workspace_id, contact_id=link.contact_id, email=account.email)
+    owner_link.finish(directory, db, _invited(link), link)
+    return _accepted(link, account)
+
+
+def _accepted(link: Link, account: Account) -> Accepted:
+    return Accepted(
+        workspace_id=link.workspace_id, contact_id=link.contact_id, account_id=account.id, email=account.email
+    )
 
 
 def expire_due(directory: Directory) -> int:
@@ -208,19 +235,36 @@ def expire_due(directory: Directory) -> int:
     return expired
 
 
-def _found(db: Db, text: str) -> tuple[Link, str, bool]:
-    """The link, the address it is for, and whether it may give an account that is there another password.
-
-    That is so for an owner's link and the account that the owner has. Raises InvitationNotPending.
-    """
+def _found(db: Db, text: str) -> _Found:
+    """The link and the address that it was made for; the contact's own may be another. Raises InvitationNotPending."""
     link = accounts.invitation_of(db, text)
     contact = None if link is None else contacts.load(db, link.workspace_id, link.contact_id, None)
-    if link is not None and contact is not None and contact.owner:
-        email, account = owner_link.account_for(db, link.workspace_id, contact)
-        return link, email, account is not None
-    if link is None or contact is None or contact.invitation is None or not contact.invitation.pending:
+    if link is None or link.email is None or contact is None or not (contact.owner or is_pending(contact)):
         raise InvitationNotPending(_GONE)
-    return link, contact.invitation.email, False
+    return _Found(link=link, email=link.email, mailed=not contact.owner)
+
+
+def _sets_password(db: Db, found: _Found, account: Account) -> bool:
+    """Whether the link gives the account that is there a password, without the one that it has.
+
+    A link that was mailed does where the account isn't proven. Such an account got its password by an owner's link,
+    which an operator hands over: its holder may never have read the address's mail, and may have chosen the address
+    because it is somebody else's. Whoever accepts now has read the mail, so the account becomes theirs, with a password
+    of their own. Were the password that is there asked for, as a proven account's is, they couldn't accept; were it
+    kept, its holder would come in wherever they are let in.
+
+    An owner's link does as owner_link.may_reset says, and leaves the account unproven, also one that was proven: its
+    new password came by no mail.
+    """
+    if found.mailed:
+        return not account.proven or account.password is None
+    return owner_link.may_reset(db, found.link, account)
+
+
+def _with_own_password(db: Db, found: _Found) -> Account | None:
+    """The account whose own password must be given; None where the link sets one."""
+    account = accounts.account_with(db, found.email)
+    return None if account is None or _sets_password(db, found, account) else account
 
 
 def _invited(link: Link) -> Actor:
@@ -231,29 +275,44 @@ def _invited(link: Link) -> Actor:
 
 def _proof(known: Account | None, password: str | None) -> str:
     """The hash that the account's password must have, or is to get. Raises WrongPassword, ScimError invalidValue."""
-    if known is None or known.password is None:
+    if known is None:
         return hash_password(password or "")
-    if not is_password(known.password, password or ""):
+    if known.password is None or not is_password(known.password, password or ""):
         raise WrongPassword
     return known.password
 
 
-def _account(directory: Directory, db: Db, email: str, proof: str | None, *, reset: bool = False) -> Account:
-    """The account under the invited address; without `proof` it is the one that is signed in. `reset`: `proof` is new.
+def _account(directory: Directory, db: Db, found: _Found, proof: str | None) -> Account:
+    """The account under the link's address; without `proof` it is the one that is signed in.
 
     Raises WrongAccount, WrongPassword.
     """
-    account = accounts.account_with(db, email)
+    account = accounts.account_with(db, found.email, to_change=True)
+    anew = account is None or _sets_password(db, found, account)
+    if anew and proof is None:
+        raise WrongAccount
     if account is None:
-        if proof is None:
-            raise WrongAccount
-        account = Account(id=directory.new_id(), email=email, password=proof)
+        account = Account(id=directory.new_id(), email=found.email, password=proof, proven=found.mailed)
         accounts.add_account(db, account, directory.now())
-    elif proof is not None and (account.password is None or reset):
-        accounts.set_password(db, account.id, proof)
+    elif anew and proof is not None:
+        _hand_over(db, found, account, proof)
     elif proof is not None and account.password != proof:  # it was made, or changed, meanwhile
         raise WrongPassword
     return account
+
+
+def _hand_over(db: Db, found: _Found, account: Account, proof: str) -> None:
+    """Give the account another password: nobody who had the former one stays in.
+
+    One that becomes proven lets go of what it opened in other workspaces: what is the person's there, their e-mail
+    opens again (signin), and what somebody else linked to it isn't theirs.
+    """
+    accounts.end_sessions_by(db, account.id)
+    if found.mailed and not account.proven:
+        for workspace_id, contact_id in accounts.links_of(db, account.id):
+            if workspace_id != found.link.workspace_id:
+                accounts.unlink(db, workspace_id, contact_id)
+    accounts.set_password(db, account.id, proof, proven=found.mailed)
 
 
 def _link(db: Db, link: Link, account: Account) -> None:

@@ -16,8 +16,9 @@ from scim_server.directory import Directory, contacts
 from scim_server.directory.access import Taken, Unknown
 from scim_server.directory.columns import body_of
 from scim_server.directory.contacts import Call, save_decision, shortened
+from scim_server.directory.links import is_due
 from scim_server.domain.actor import Actor
-from scim_server.domain.contact import Contact, Decision, Event, Status, decide
+from scim_server.domain.contact import Contact, Context, Decision, Event, Status, decide
 from scim_server.domain.errors import IllegalTransition
 from scim_server.domain.group import Membership
 from scim_server.domain.roles import Permission
@@ -25,8 +26,8 @@ from scim_server.domain.workspace import transfer as hand_over
 from scim_server.mapping import handed_role, to_wish
 from scim_server.scim.schema import user_name_key
 from scim_server.scim.values import is_sound
+from scim_server.storage import accounts, groups, items
 from scim_server.storage import contacts as stored
-from scim_server.storage import groups
 from scim_server.storage.db import LostRace, reading, writing
 
 # What the actions of a contact's menu ask for; the other ones have functions of their own.
@@ -49,12 +50,29 @@ class Shown:
     groups: tuple[Membership, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """What an act would come to: on whom, whether it changes anything, and how many linked items its contact owns.
+
+    `heir` is who would get them, None for nobody.
+    """
+
+    contact: Contact
+    changed: bool = True
+    items: int = 0
+    heir: Contact | None = None
+
+
 def show(directory: Directory, actor: Actor, who: str) -> Shown:
     """The contact with that id or userName. Raises Unknown, MissingPermission."""
     actor.require(Permission.CONTACTS_VIEW)
     with reading(directory.engine) as db:
         contact = find(db, actor.workspace_id, who)
         around = groups.memberships_of(db, actor.workspace_id, [contact.id])[contact.id]
+    if is_due(contact, directory.now()):
+        contacts.lapse(directory, Call(actor, None, ""), contact.id)
+        with reading(directory.engine) as db:
+            contact = find(db, actor.workspace_id, contact.id)
     return Shown(contact=contact, groups=tuple(around))
 
 
@@ -102,6 +120,28 @@ def act(directory: Directory, actor: Actor, who: str, event: Event) -> Done:
     return contacts.seating(directory, actor.workspace_id, work)
 
 
+def foresee(directory: Directory, actor: Actor, who: str, event: Event, *, reassign_to: str | None = None) -> Prospect:
+    """What deactivating, deleting or transferring to the contact would come to, for who is to be asked first.
+
+    Nothing is written, and the act decides anew. Raises as act, delete and transfer do.
+    """
+    actor.require(Permission.CONTACTS_VIEW)
+    with reading(directory.engine) as db:
+        contact = find(db, actor.workspace_id, who)
+        if event is Event.TRANSFER:
+            owner = stored.owner_of(db, actor.workspace_id)
+            if owner is None:
+                raise LostRace
+            _handed_over(directory, actor, owner, contact)
+            return Prospect(contact=contact)
+        decision = decide(contact, event, Context(now=directory.now(), permissions=actor.permissions))
+        heir = None if reassign_to is None else find(db, actor.workspace_id, reassign_to)
+        if heir is not None:
+            contacts.check_another(contact, heir.id)
+        owned = items.owned(db, actor.workspace_id, contact.id)
+    return Prospect(contact=contact, changed=decision.changed, items=owned, heir=heir)
+
+
 def delete(directory: Directory, actor: Actor, who: str, *, reassign_to: str | None = None) -> str:
     """Delete the contact for good (T14); returns its id. Its linked items go to the contact `reassign_to` or to nobody.
 
@@ -124,8 +164,8 @@ def transfer(directory: Directory, actor: Actor, who: str) -> tuple[Contact, Con
     def work(db: Db) -> tuple[Contact, Contact]:
         owner = _owner_to_change(db, actor.workspace_id)
         target = find(db, actor.workspace_id, who, to_change=True)
-        asked_by = None if actor.kind == "system" else (actor.id or "")
-        given, received = hand_over(owner, target, directory.now(), actor_id=asked_by)
+        given, received = _handed_over(directory, actor, owner, target)
+        accounts.drop_invitation(db, actor.workspace_id, owner.id)  # an owner's link, which is no longer theirs
         # in this order: no workspace has two owners, not even between two statements
         return (
             _saved(directory, db, actor, owner, replace(given, contact=handed_role(given.contact))),
@@ -145,6 +185,11 @@ def find(db: Db, workspace_id: str, who: str, *, to_change: bool = False) -> Con
     if contact is None:
         raise Unknown(f"The workspace has no contact with the userName or id {shortened(who)!r}.")
     return contact
+
+
+def _handed_over(directory: Directory, actor: Actor, owner: Contact, target: Contact) -> tuple[Decision, Decision]:
+    asked_by = None if actor.kind == "system" else (actor.id or "")
+    return hand_over(owner, target, directory.now(), actor_id=asked_by)
 
 
 def _owner_to_change(db: Db, workspace_id: str) -> Contact:

@@ -41,7 +41,8 @@ def follow(
         accounts.end_sessions_of(db, workspace_id, contact.id)
     if decision.send_invitation and contact.invitation is not None:
         text = new_secret(directory.random_bytes)
-        accounts.put_invitation(db, workspace_id, contact.id, text, contact.invitation.expires_at)
+        sent_to, expires = contact.invitation.email, contact.invitation.expires_at
+        accounts.put_invitation(db, workspace_id, contact.id, text, email=sent_to, expires=expires)
         letter = mail.Invitation(
             to=contact.invitation.email,
             workspace=access.workspace_name(db, workspace_id),
@@ -64,6 +65,26 @@ def forget(db: Db, workspace_id: str, contact_id: str) -> None:
     if (account := accounts.account_of(db, workspace_id, contact_id)) is not None:
         accounts.unlink(db, workspace_id, contact_id)
         accounts.forget_account(db, account.id)
+
+
+def part_from_former(db: Db, workspace_id: str, before: Contact, after: Contact) -> None:
+    """Forget the account of a contact without access whose change took the account's address away from it.
+
+    It is somebody else's contact now, or the same person's at another address: either way who has the account isn't let
+    in by giving access back (T10), but by the new address. An account that never had one of the contact's addresses
+    stays: the person was invited at a private one.
+    """
+    if addresses(before) == addresses(after) or (account := accounts.account_of(db, workspace_id, after.id)) is None:
+        return
+    key = accounts.email_key(account.email)
+    if key in addresses(before) and key not in addresses(after):
+        forget(db, workspace_id, after.id)
+
+
+def addresses(contact: Contact) -> frozenset[str]:
+    """What the contact can be called by at sign-in: its userName and e-mails, folded."""
+    mails = (str(each.get("value") or "") for each in contact.profile.get("emails") or ())
+    return frozenset(accounts.email_key(each) for each in (contact.user_name, *mails))
 
 
 def is_pending(contact: Contact) -> bool:

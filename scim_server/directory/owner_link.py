@@ -46,26 +46,36 @@ def issue(directory: Directory, actor: Actor) -> OwnerLink:
             raise LostRace
         now, text = directory.now(), new_secret(directory.random_bytes)
         expires = now + directory.lifetime
-        accounts.put_invitation(db, actor.workspace_id, locked.id, text, expires)
+        email = email_for(db, actor.workspace_id, locked)
+        accounts.put_invitation(db, actor.workspace_id, locked.id, text, email=email, expires=expires)
         ledger.record_act(db, actor, "contact.owner_link_made", locked.id, now, directory.new_id())
-        email, _ = account_for(db, actor.workspace_id, locked)
         return OwnerLink(link=f"{directory.site}{PATH}{text}", email=email, owner_id=locked.id, expires=expires)
 
     return writing(directory.engine, work)
 
 
-def account_for(db: Db, workspace_id: str, owner: Contact) -> tuple[str, Account | None]:
-    """The e-mail of the account that the owner has or is to have, and the account that is linked to the owner.
+def email_for(db: Db, workspace_id: str, owner: Contact) -> str:
+    """The e-mail of the account that the owner has or is to have. The link is bound to it when it is made.
 
-    One that is only called so, and opens other workspaces, is nobody's to reset: it is linked by its own password.
+    Later it would be too late to ask: the workspace's identity provider writes the owner's addresses, and would have
+    the operator's link make an account of any address it likes.
     """
     own = accounts.account_of(db, workspace_id, owner.id)
-    return (own.email if own is not None else email_to_invite(owner, owner.profile) or owner.user_name), own
+    return own.email if own is not None else email_to_invite(owner, owner.profile) or owner.user_name
 
 
-def finish(directory: Directory, db: Db, actor: Actor, link: Link, account: Account) -> None:
-    """Use the link up. Whoever was signed in by a former password is so no longer, in any workspace."""
+def may_reset(db: Db, link: Link, account: Account) -> bool:
+    """Whether the owner's link may give the account another password without the one that it has.
+
+    Only where the account is linked to the owner and to nobody else: an operator who vouches for the owner of one
+    workspace says nothing about who may enter the others. One that is only called so, or opens others too, is linked
+    by its own password.
+    """
+    return list(accounts.links_of(db, account.id)) == [(link.workspace_id, link.contact_id)]
+
+
+def finish(directory: Directory, db: Db, actor: Actor, link: Link) -> None:
+    """Use the link up. Whoever was signed in as the owner before is so no longer."""
     accounts.drop_invitation(db, link.workspace_id, link.contact_id)
-    for workspace_id, contact_id in accounts.links_of(db, account.id):
-        accounts.end_sessions_of(db, workspace_id, contact_id)
+    accounts.end_sessions_of(db, link.workspace_id, link.contact_id)
     ledger.record_act(db, actor, "contact.password_set", link.contact_id, directory.now(), directory.new_id())

@@ -14,12 +14,13 @@ from sqlalchemy import Connection as Db
 from scim_server.directory import Directory
 from scim_server.directory.contacts import Call, lapse_due
 from scim_server.directory.links import is_due
+from scim_server.domain.contact import Status
 from scim_server.domain.roles import Permission
 from scim_server.mapping import to_group, to_user
-from scim_server.scim.filter import Filter
+from scim_server.scim.filter import Filter, parse_filter
 from scim_server.scim.filter_tree import Compare
 from scim_server.scim.paging import Position
-from scim_server.scim.schema import GROUP, USER, Target
+from scim_server.scim.schema import GROUP, USER, WORKSPACE_URN, Target
 from scim_server.storage import contacts, counts, groups, tables
 from scim_server.storage.accounts import any_invitation_due
 from scim_server.storage.db import Busy, reading
@@ -73,6 +74,17 @@ def find(directory: Directory, call: Call, kind: str, query: Query, *, with_othe
     """
     call.actor.require(_KINDS[kind].permission)
     return _of_today(directory, call, partial(_read, directory, call, kind, query, with_others=with_others))
+
+
+def with_status(
+    directory: Directory, call: Call, status: Status | None, *, archived: bool = False, count: int = 100
+) -> Page:
+    """The first `count` Users in that status (None: in any), archived ones too or left out, the oldest first."""
+    terms = [f'{WORKSPACE_URN}:status eq "{status}"'] if status is not None else []
+    if terms and not archived:
+        terms.append(f"{WORKSPACE_URN}:archived eq false")
+    wanted = parse_filter(USER, " and ".join(terms)) if terms else None
+    return find(directory, call, USER.name, Query(filter=wanted, count=count, whole=archived), with_others=False)
 
 
 def _of_today(directory: Directory, call: Call, read: Callable[[], tuple[Page, bool]]) -> Page:

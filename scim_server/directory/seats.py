@@ -5,7 +5,8 @@ Knows no HTTP, pages or exit codes. Every change stands alone in the pool's line
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date
 from typing import Any, Final, TypeVar
@@ -14,7 +15,8 @@ from sqlalchemy import Connection as Db
 from sqlalchemy.exc import IntegrityError
 
 from scim_server.directory import Directory
-from scim_server.directory.access import NotAllowed, Taken, Unknown
+from scim_server.directory.access import NotAllowed, Taken, Unknown, check_ids
+from scim_server.directory.contacts import lapse_due
 from scim_server.domain.actor import Actor
 from scim_server.domain.errors import ReductionNotPossible
 from scim_server.domain.roles import Permission
@@ -24,15 +26,19 @@ from scim_server.domain.seats import (
     Pool,
     Reduction,
     ReductionState,
+    applied_note,
     cancel,
     licence_named,
     next_cycle,
+    reckoned,
     schedule,
     waiting_note,
 )
-from scim_server.storage import ledger, seats
-from scim_server.storage.db import LostRace, reading, writing
-from scim_server.storage.seats import Entry, Held, Usage
+from scim_server.scim.values import is_sound
+from scim_server.storage import contacts, ledger, seats
+from scim_server.storage.db import Busy, LostRace, reading, writing
+from scim_server.storage.seats import Entry as Entry  # callers show it
+from scim_server.storage.seats import Held, Usage
 
 T = TypeVar("T")
 
@@ -43,9 +49,11 @@ PAGE: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
-    """One licence type: its counters, the reductions that are open, and a sentence for each that waits.
+    """One licence type as claims find it: its counters, the reductions that are open, and notes on them.
 
-    Of a type that isn't counted nothing is purchased, and as many as anyone asks for are available.
+    There is a sentence for each reduction that waits, and for each that took effect by what was just done. One whose
+    day has come is reckoned in, whether or not a timer has looked at it. Of a type that isn't counted nothing is
+    purchased, and as many as anyone asks for are available.
     """
 
     licence: LicenceType
@@ -68,10 +76,11 @@ def show(directory: Directory, actor: Actor, licence: str | None = None) -> Sequ
     As all of this module that take an actor, it raises MissingPermission without seats:manage.
     """
     actor.require(Permission.SEATS_MANAGE)
+    _lapse(directory, actor)
     with reading(directory.engine) as db:
         found = ledger.licences(db, actor.workspace_id)
         wanted = sorted(found) if licence is None else [licence_named(licence, found).name]
-        return [_stock(db, actor.workspace_id, found[name]) for name in wanted]
+        return [_stock(directory, db, actor.workspace_id, found[name]) for name in wanted]
 
 
 def holders(
@@ -79,6 +88,8 @@ def holders(
 ) -> Sequence[Held]:
     """Who holds a seat, in the order of their ids: a page of at most `count`, behind the contact `after`."""
     actor.require(Permission.SEATS_MANAGE, Permission.CONTACTS_VIEW)
+    check_ids(after)
+    _lapse(directory, actor)
     return _page(directory, actor, licence, lambda db: seats.holders(db, actor.workspace_id, licence, after, count))
 
 
@@ -87,7 +98,16 @@ def entries(
 ) -> Sequence[Entry]:
     """The ledger, oldest first: a page of at most `count` rows, behind the row `after`. Raises UnknownLicence."""
     actor.require(Permission.SEATS_MANAGE)
+    check_ids(after)
     return _page(directory, actor, licence, lambda db: seats.entries(db, actor.workspace_id, licence, after, count))
+
+
+def user_names(directory: Directory, actor: Actor, found: Sequence[Entry]) -> Mapping[str, str]:
+    """Contact id → userName, of the contacts in rows of the ledger that aren't deleted."""
+    actor.require(Permission.SEATS_MANAGE, Permission.CONTACTS_VIEW)
+    with reading(directory.engine) as db:
+        ids = {each.contact_id for each in found if each.contact_id is not None}
+        return contacts.user_names(db, actor.workspace_id, sorted(ids))
 
 
 def usage(directory: Directory, actor: Actor, licence: str | None = None) -> Sequence[Usage]:
@@ -99,7 +119,8 @@ def usage(directory: Directory, actor: Actor, licence: str | None = None) -> Seq
 def add(directory: Directory, actor: Actor, licence: str, quantity: int) -> Stock:
     """Buy `quantity` more seats at once; a reduction that waits and seats that are over get theirs first.
 
-    Raises UnknownLicence, and NotAllowed for a type that isn't counted or a number that can't be.
+    A note says which reduction took effect by it. Raises UnknownLicence, and NotAllowed for a type that isn't counted
+    or a number that can't be.
     """
     if not 1 <= quantity <= MOST:
         raise NotAllowed(f"Between 1 and {MOST:,} seats can be added, not {quantity}.")
@@ -108,12 +129,14 @@ def add(directory: Directory, actor: Actor, licence: str, quantity: int) -> Stoc
         _require_counted(licence_type)
         if before.purchased + quantity > MOST:
             raise NotAllowed(f"A licence type has at most {MOST:,} seats; {before.purchased:,} are purchased.")
+        waiting = seats.open_reductions(db, actor.workspace_id, licence)
         ids = [directory.new_id() for _ in range(quantity)]
         ledger.add_seats(db, actor.workspace_id, licence, ids, directory.now(), directory.new_id)
-        stock = _stock(db, actor.workspace_id, licence_type)
+        stock = _stock(directory, db, actor.workspace_id, licence_type)
         facts = {"licence": (None, licence), "added": (None, quantity)}
         _record(directory, db, actor, "seats.added", None, facts)
-        return stock
+        left = {each.id for each in stock.reductions}
+        return replace(stock, notes=(*stock.notes, *(applied_note(each) for each in waiting if each.id not in left)))
 
     return _changing(directory, actor, licence, work)
 
@@ -127,13 +150,13 @@ def reduce(directory: Directory, actor: Actor, licence: str, quantity: int) -> R
     def work(db: Db, licence_type: LicenceType, before: Pool) -> Reduction:
         _require_counted(licence_type)
         now, workspace_id = directory.now(), actor.workspace_id
-        leaving = sum(each.quantity for each in seats.open_reductions(db, workspace_id, licence))
-        remaining = replace(before, purchased=max(0, before.purchased - leaving))
-        if not remaining.purchased:
-            raise ReductionNotPossible(f"There are no '{licence}' seats that aren't to go already.")
+        going = seats.open_reductions(db, workspace_id, licence)
+        if not before.purchased:
+            raise ReductionNotPossible(f"No '{licence}' seats are purchased, so none can go.")
         today = now.astimezone(UTC).date()
         effective = next_cycle(today, seats.billing_day(db, workspace_id))
-        reduction = schedule(remaining, quantity, effective=effective, today=today, new_id=directory.new_id())
+        new_id = directory.new_id()
+        reduction = schedule(before, quantity, effective=effective, today=today, new_id=new_id, going=going)
         seats.add_reduction(db, workspace_id, reduction, now)
         facts = {"licence": (None, licence), "quantity": (None, quantity), "effective": (None, effective.isoformat())}
         _record(directory, db, actor, "seats.reduction_scheduled", reduction.id, facts)
@@ -182,7 +205,7 @@ def set_policy(directory: Directory, actor: Actor, licence: str, policy: Policy)
             seats.set_policy(db, actor.workspace_id, licence, policy)
             facts = {"licence": (licence, licence), "policy": (licence_type.policy.value, policy.value)}
             _record(directory, db, actor, "seats.policy_changed", None, facts)
-        return _stock(db, actor.workspace_id, replace(licence_type, policy=policy))
+        return _stock(directory, db, actor.workspace_id, replace(licence_type, policy=policy))
 
     return _changing(directory, actor, licence, work)
 
@@ -232,7 +255,7 @@ def add_licence(directory: Directory, actor: Actor, name: str, *, counted: bool)
         _record(
             directory, db, actor, "seats.licence_added", None, {"licence": (None, name), "counted": (None, counted)}
         )
-        return _stock(db, actor.workspace_id, made)
+        return _stock(directory, db, actor.workspace_id, made)
 
     return writing(directory.engine, work)
 
@@ -242,6 +265,7 @@ def _changing(directory: Directory, actor: Actor, licence: str, act: Callable[[D
     actor.require(Permission.SEATS_MANAGE)
 
     def work(db: Db) -> T:
+        licence_named(licence, ledger.licences(db, actor.workspace_id))  # what can't be a name mustn't be asked for
         seats.lock(db, actor.workspace_id, licence, alone=True)
         licence_type = licence_named(licence, ledger.licences(db, actor.workspace_id))
         ledger.settle(db, actor.workspace_id, licence, directory.now(), directory.new_id)
@@ -262,6 +286,12 @@ def _apply(directory: Directory, workspace_id: str, licence: str) -> Sequence[Ou
     return writing(directory.engine, work)
 
 
+def _lapse(directory: Directory, actor: Actor) -> None:
+    """Expire invitations first that hold seats past their time; a database that can only be read shows what it has."""
+    with suppress(Busy):
+        lapse_due(directory, actor.workspace_id)
+
+
 def _page(directory: Directory, actor: Actor, licence: str | None, read: Callable[[Db], T]) -> T:
     with reading(directory.engine) as db:
         if licence is not None:
@@ -269,15 +299,16 @@ def _page(directory: Directory, actor: Actor, licence: str | None, read: Callabl
         return read(db)
 
 
-def _stock(db: Db, workspace_id: str, licence: LicenceType) -> Stock:
-    pool = ledger.pool(db, workspace_id, licence.name)
-    found = tuple(seats.open_reductions(db, workspace_id, licence.name))
+def _stock(directory: Directory, db: Db, workspace_id: str, licence: LicenceType) -> Stock:
+    stored = seats.open_reductions(db, workspace_id, licence.name)
+    pool, after = reckoned(ledger.pool(db, workspace_id, licence.name), stored, _today(directory))
+    found = tuple(each for each in after if each.state is not ReductionState.APPLIED)
     notes = tuple(waiting_note(pool, each) for each in found if each.state is ReductionState.WAITING)
     return Stock(licence=licence, pool=pool, reductions=found, notes=notes)
 
 
 def _reduction(db: Db, actor: Actor, reduction_id: str) -> Reduction:
-    found = seats.reduction(db, actor.workspace_id, reduction_id)
+    found = seats.reduction(db, actor.workspace_id, reduction_id) if is_sound(reduction_id) else None
     if found is None:
         raise Unknown(f"There is no reduction {reduction_id[:64]!r}.")
     return found

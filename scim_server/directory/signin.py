@@ -19,7 +19,7 @@ from scim_server.domain.contact import Contact
 from scim_server.domain.errors import Refused
 from scim_server.scim.values import is_sound
 from scim_server.storage import access, accounts, contacts
-from scim_server.storage.accounts import Link
+from scim_server.storage.accounts import Account, Link
 from scim_server.storage.db import reading, writing
 
 LIFETIME: Final = timedelta(hours=12)  # a working day; whoever is still there signs in again
@@ -49,13 +49,14 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A living session: the active contact, and the e-mail of the account whose password opened it.
+    """A living session: the active contact, its workspace's name, and the e-mail of the account that opened it.
 
-    `account_email` is None where the contact's own password did: its workspace can set that one, and must not become
-    the person in other workspaces by it.
+    `account_email` is None where the contact's own password did, or an account that isn't proven: its workspace can set
+    the one, and had an operator make the other, and must not become the person in other workspaces by it.
     """
 
     workspace_id: str
+    workspace: str
     contact: Contact
     account_email: str | None
     expires: datetime
@@ -96,6 +97,24 @@ def sign_in(directory: Directory, workspace_name: str, email: str, password: str
     return writing(directory.engine, work)
 
 
+def enter(directory: Directory, workspace_id: str, contact_id: str, account_id: str) -> SignedIn:
+    """A session of someone whose account was just proven by accepting an invitation (T4). Raises SignInRefused."""
+
+    def work(db: Db) -> SignedIn:
+        contact = contacts.load_to_change(db, workspace_id, contact_id, None)
+        account = accounts.account_of(db, workspace_id, contact_id)
+        if contact is None or account is None or account.id != account_id:
+            raise SignInRefused
+        claim = _Claim(
+            workspace_id=workspace_id, contact_id=contact_id, password=account.password, account_id=account_id
+        )
+        if not _opens(db, claim, contact):
+            raise SignInRefused
+        return _opened(directory, db, claim)
+
+    return writing(directory.engine, work)
+
+
 def session_of(directory: Directory, text: str) -> Session | None:
     """Whose session it is, looked up at each request; None once it has ended or its contact may not sign in."""
     with reading(directory.engine) as db:
@@ -104,10 +123,12 @@ def session_of(directory: Directory, text: str) -> Session | None:
         if link is None or contact is None or not contact.sign_in_allowed:
             return None
         account = accounts.account_of(db, link.workspace_id, contact.id)
+        workspace = access.workspace_name(db, link.workspace_id)
     return Session(
         workspace_id=link.workspace_id,
+        workspace=workspace,
         contact=contact,
-        account_email=account.email if account is not None and account.id == link.account_id else None,
+        account_email=account.email if account is not None and _is_proven(account, link) else None,
         expires=link.expires,
     )
 
@@ -146,7 +167,10 @@ def _claims(db: Db, workspace_name: str, email: str) -> tuple[_Claim, _Claim]:
     named_id = accounts.contact_named(db, workspace.id, email)
     named = None if named_id is None else contacts.load(db, workspace.id, named_id, None)
     by_account, own = nothing
-    if account is not None and (linked := accounts.contact_linked_to(db, workspace.id, account.id) or named_id):
+    linked = None if account is None else accounts.contact_linked_to(db, workspace.id, account.id)
+    if account is not None and account.proven:
+        linked = linked or named_id
+    if account is not None and linked is not None:
         by_account = _Claim(
             workspace_id=workspace.id, contact_id=linked, password=account.password, account_id=account.id
         )
@@ -156,14 +180,22 @@ def _claims(db: Db, workspace_name: str, email: str) -> tuple[_Claim, _Claim]:
 
 
 def _opens(db: Db, claim: _Claim, contact: Contact) -> bool:
-    """Whether the claim still holds, now that the contact is locked."""
+    """Whether the claim still holds, now that the contact is locked, and its password is the one compared with."""
     if not contact.sign_in_allowed:
         return False
     if claim.account_id is None:
         return contact.password == claim.password
-    account = accounts.account_of(db, claim.workspace_id, contact.id)
-    # a provisioned contact has no account yet: the one with its e-mail, which only its mailbox could make, becomes it
-    return contact.account_linked and (account is None or account.id == claim.account_id)
+    account = accounts.account_to_keep(db, claim.account_id)
+    if account is None or account.password != claim.password or not contact.account_linked:
+        return False
+    linked = accounts.account_of(db, claim.workspace_id, contact.id)
+    # a provisioned contact has no account yet: the one with its e-mail, if its mailbox made it, becomes it
+    return account.proven if linked is None else linked.id == account.id
+
+
+def _is_proven(account: Account, link: Link) -> bool:
+    """Whether the session is the account's, whose password came by its own mail."""
+    return account.proven and account.id == link.account_id
 
 
 def _opened(directory: Directory, db: Db, claim: _Claim) -> SignedIn:

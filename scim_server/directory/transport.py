@@ -16,7 +16,7 @@ from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory, groups
 from scim_server.directory.columns import BadRow, Values, body_of, is_so, read_row, row_of
-from scim_server.directory.contacts import Call, context_of, lapse_due, save_decision, searchable
+from scim_server.directory.contacts import Call, context_of, lapse_due, lapse_due_in, save_decision, searchable
 from scim_server.domain.contact import Contact, Context, Decision, Event, decide_all, seated, steps_to
 from scim_server.domain.errors import NoFreeSeat, Refused
 from scim_server.domain.roles import Permission
@@ -26,7 +26,7 @@ from scim_server.scim.errors import ScimError
 from scim_server.scim.match import comparable
 from scim_server.scim.schema import user_name_key
 from scim_server.storage import batch, ledger
-from scim_server.storage.db import reading, transaction, writing
+from scim_server.storage.db import reading, rehearsing, writing
 
 T = TypeVar("T")
 
@@ -90,7 +90,9 @@ def import_rows(
     """Bring in the rows, a batch at a time; yields what became of each row, in order, once the batch is committed.
 
     Contacts that are there already are left alone, or with `update` given the row's values. A `dry_run` is the same
-    work in one transaction that is rolled back: for as long, nobody else writes to an SQLite database.
+    work in one transaction that is rolled back, invitations that expire included: for as long, nobody else writes to
+    an SQLite database, and on PostgreSQL whoever wants the same rows or seats waits. Raises Busy where one that isn't
+    tried again loses a race.
     """
     call.actor.require(Permission.CONTACTS_EDIT, Permission.GROUPS_EDIT)
     lines: dict[str, int] = {}
@@ -100,11 +102,10 @@ def import_rows(
             lapse_due(directory, call.workspace_id)  # a row is refused for want of a seat, not a batch: so in advance
             yield writing(directory.engine, each.run)
         return
-    lapse_due(directory, call.workspace_id)
-    with transaction(directory.engine, "write") as db:
+    with rehearsing(directory.engine) as db:
         for each in batches:
+            lapse_due_in(directory, db, call.workspace_id)
             yield each.run(db)
-        db.rollback()
 
 
 def export_rows(directory: Directory, call: Call) -> Iterator[dict[str, Any]]:

@@ -13,20 +13,24 @@ class Settings:
 
     `list_archived`: a list without a filter holds archived contacts too (D5). `allow_delete`: DELETE is possible (D6).
     `invite`: access is given by invitation (D2). `restore_on_post`: a POST of an inactive contact with the same
-    externalId reactivates it (D10).
+    externalId reactivates it (D10). `basic_auth`: a client's id and secret count at SCIM itself, as user and password.
+    `bare_token`: a token counts also without "Bearer" before it.
     """
 
     list_archived: bool = False
     allow_delete: bool = True
     invite: bool = False
     restore_on_post: bool = False
+    basic_auth: bool = False
+    bare_token: bool = False
 
 
 PRESETS: Final[Mapping[str, Settings]] = {
     "generic": Settings(),
     "entra": Settings(),
-    # An import reads a missing user as a deleted one, and Okta creates again what it deactivated.
-    "okta": Settings(list_archived=True, restore_on_post=True),
+    # An import reads a missing user as a deleted one, and Okta creates again what it deactivated. Its header mode sends
+    # what is typed, often a token alone.
+    "okta": Settings(list_archived=True, restore_on_post=True, bare_token=True),
     "onelogin": Settings(),
     "jumpcloud": Settings(),
     "google": Settings(),

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Final
+
+_NONE_PENDING: Final = "No invitation is pending: this contact is {status}."
+_INVITE: Final = f"{_NONE_PENDING} Invite it instead."
+# (event, status) → what to say of it; `sources` are the statuses from which it is possible.
+_INSTEAD: Final[Mapping[tuple[str, str], str]] = {
+    ("activate", "uninvited"): "This contact has never been let in: it is uninvited. Invite it instead.",
+    ("invite", "invited"): "This contact is invited already. Send the invitation again instead.",
+    ("invite", "active"): "Only a contact that is uninvited or inactive can be invited; this one is active.",
+    ("resend", "uninvited"): _INVITE,
+    ("resend", "inactive"): _INVITE,
+    ("resend", "active"): _NONE_PENDING,
+    ("revoke", "uninvited"): _NONE_PENDING,
+    ("revoke", "inactive"): _NONE_PENDING,
+    ("revoke", "active"): _NONE_PENDING,
+    ("accept", "uninvited"): _NONE_PENDING,
+    ("accept", "inactive"): _NONE_PENDING,
+}
+_ELSE: Final = "That takes a contact that is {sources}; this one is {status}."
 
 
 class Refused(Exception):
@@ -80,13 +98,14 @@ class ReassignmentNotPossible(Refused):
 
 
 class IllegalTransition(Refused):
-    """`event` isn't possible from `status`; `sources` are the states it is possible from."""
+    """`event` isn't possible from `status`; `sources` are the states it is possible from. It says what is instead."""
 
     code = "illegal_transition"
 
     def __init__(self, event: str, status: str, sources: Iterable[str]) -> None:
         self.event, self.status, self.sources = event, status, tuple(sources)
-        super().__init__(f"'{event}' needs a contact that is {' or '.join(self.sources)}; this one is {status}.")
+        sentence = _INSTEAD.get((str(event), str(status)), _ELSE)
+        super().__init__(sentence.format(status=status, sources=" or ".join(self.sources)))
 
 
 class UnknownLicence(Refused):

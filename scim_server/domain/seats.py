@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -187,19 +187,39 @@ def next_cycle(today: date, day: int) -> date:
     return date(year, month, day)
 
 
-def schedule(pool: Pool, quantity: int, *, effective: date, today: date, new_id: str = "") -> Reduction:
-    """A reduction for a later day; what is in use by then is looked at then. Raises ReductionNotPossible."""
-    if not 1 <= quantity <= pool.purchased:
-        raise ReductionNotPossible(f"A reduction is by 1 to {pool.purchased} '{pool.licence}' seats, not {quantity}.")
+def schedule(
+    pool: Pool, quantity: int, *, effective: date, today: date, new_id: str = "", going: Sequence[Reduction] = ()
+) -> Reduction:
+    """A reduction for a later day, beside those that are `going` to take effect; what is in use is looked at then.
+
+    Raises ReductionNotPossible.
+    """
+    left = max(0, pool.purchased - sum(each.quantity for each in going))
+    if going and quantity > left:
+        raise ReductionNotPossible(_why_no_more(pool, left, going))
+    if not 1 <= quantity <= left:
+        raise ReductionNotPossible(f"A reduction is by 1 to {left} '{pool.licence}' seats, not {quantity}.")
     if effective <= today:
         raise ReductionNotPossible("A reduction takes effect at the next billing cycle, not before.")
     return Reduction(licence=pool.licence, quantity=quantity, effective=effective, id=new_id)
 
 
+def _why_no_more(pool: Pool, left: int, going: Sequence[Reduction]) -> str:
+    """Why no more than `left` seats can go."""
+    days: dict[date, int] = {}
+    for each in going:
+        days[each.effective] = days.get(each.effective, 0) + each.quantity
+    gone = " and ".join(f"{quantity} go already on {day}" for day, quantity in sorted(days.items()))
+    most = f"at most {left} more can go" if left else "no more can go"
+    return f"{pool.purchased} '{pool.licence}' seats are purchased and {gone}; {most}."
+
+
 def cancel(reduction: Reduction, today: date) -> Reduction:
     """The reduction called off, as long as its day hasn't come. Raises ReductionNotPossible."""
+    if reduction.state is ReductionState.CANCELLED:
+        raise ReductionNotPossible("This reduction is cancelled already.")
     if reduction.state is not ReductionState.SCHEDULED or reduction.effective <= today:
-        raise ReductionNotPossible("A reduction can be cancelled until the day it takes effect.")
+        raise ReductionNotPossible("Its day has come; it can't be cancelled any more. Add seats instead.")
     return replace(reduction, state=ReductionState.CANCELLED)
 
 
@@ -210,6 +230,21 @@ def waiting_note(pool: Pool, reduction: Reduction) -> str:
         f"waiting: {pool.in_use} are in use and {pool.purchased - reduction.quantity} would remain. "
         "Until then no purchased seat is given."
     )
+
+
+def applied_note(reduction: Reduction) -> str:
+    """That a reduction has taken effect."""
+    return f"The reduction by {reduction.quantity} '{reduction.licence}' seats is in effect."
+
+
+def reckoned(pool: Pool, reductions: Sequence[Reduction], today: date) -> tuple[Pool, tuple[Reduction, ...]]:
+    """The pool and the reductions, in that order, once those that are due have been looked at (T16)."""
+    after: list[Reduction] = []
+    for each in reductions:
+        applied = apply_reduction(pool, each, today)
+        pool = applied.pool
+        after.append(applied.reduction)
+    return pool, tuple(after)
 
 
 def apply_reduction(pool: Pool, reduction: Reduction, today: date) -> Applied:
@@ -224,10 +259,9 @@ def apply_reduction(pool: Pool, reduction: Reduction, today: date) -> Applied:
     waited = reduction.state is ReductionState.WAITING
     withheld = pool.withheld - reduction.quantity if waited else pool.withheld
     remaining = pool.purchased - reduction.quantity
-    name = f"The reduction by {reduction.quantity} '{pool.licence}' seats"
     if remaining < pool.in_use:
         note = waiting_note(pool, reduction)
         waiting = replace(reduction, state=ReductionState.WAITING)
         return Applied(replace(pool, withheld=withheld + reduction.quantity), waiting, note)
     smaller = replace(pool, purchased=remaining, withheld=withheld)
-    return Applied(smaller, replace(reduction, state=ReductionState.APPLIED), f"{name} is in effect.")
+    return Applied(smaller, replace(reduction, state=ReductionState.APPLIED), applied_note(reduction))

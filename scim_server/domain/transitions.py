@@ -284,7 +284,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         permission=Permission.CONTACTS_DELETE,
         by_invitation=False,
         kind=Kind.ACTIVATED,
-        summary="Gives access back at once.",
+        summary="Gives access back at once; not to an account whose address the contact lost meanwhile.",
     ),
     Transition(
         number="T13",

@@ -6,6 +6,7 @@ A refusal is `{"error": {"code": …, "message": …}}`; the code is for program
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import perf_counter_ns
 from typing import Any, Final
 
 import orjson
@@ -19,6 +20,7 @@ from scim_server.directory import Directory, items
 from scim_server.directory.items import MOST_ON_A_PAGE, NewItem, ShownItem, Wanted
 from scim_server.domain.actor import Actor
 from scim_server.domain.errors import MissingPermission, Refused
+from scim_server.http.guard import Guard
 from scim_server.http.oauth import Authenticator
 from scim_server.http.refusals import challenge
 from scim_server.mapping import instant
@@ -41,23 +43,27 @@ class ApiError(Exception):
         super().__init__(message)
 
 
-def mount(app: Flask, directory: Directory) -> None:
+def mount(app: Flask, directory: Directory, guard: Guard, base_url: str) -> None:
     """Serve /api, all of it: what isn't there is refused in the same form."""
-    authenticator = Authenticator(directory)
+    authenticator = Authenticator(directory, guard, base_url)
 
     def serve(rest: str = "") -> Response:
-        request_id = str(uuid7())
-        return _answered(lambda: _answer(directory, authenticator, rest, request_id), request_id)
+        request_id, started = str(uuid7()), perf_counter_ns()
+        response = _answered(lambda: _answer(directory, guard, authenticator, rest, request_id), request_id)
+        guard.note(request.environ, request_id, started, response.status_code, "", response.get_data())
+        return response
 
     app.view_functions["api"] = serve
     for path in ("", "/", "/<path:rest>"):  # for every method there is: Flask's own routes have a list of them
         app.url_map.add(Rule(f"{PREFIX}{path}", endpoint="api"))
 
 
-def _answer(directory: Directory, authenticator: Authenticator, rest: str, request_id: str) -> Response:
+def _answer(directory: Directory, guard: Guard, authenticator: Authenticator, rest: str, request_id: str) -> Response:
     """Who calls is asked first: a stranger learns nothing, not even what there is."""
-    actor = authenticator.actor(authenticator.grant(request)[0], request_id, door="api")
-    handlers = _RESOURCES.get(rest.rstrip("/"))
+    grant, _ = authenticator.grant(request)
+    actor = authenticator.actor(grant, request_id, door="api")
+    guard.admit(request.environ, grant.connection)
+    handlers = RESOURCES.get(rest.rstrip("/"))
     if handlers is None:
         raise ApiError(404, "not_found", f"There is nothing at {PREFIX}/{rest[:64]}. There is {PREFIX}/items.")
     handler = handlers.get("GET" if request.method == "HEAD" else request.method)
@@ -166,4 +172,4 @@ def _shown(shown: ShownItem) -> dict[str, Any]:
     }
 
 
-_RESOURCES: Final[Mapping[str, Mapping[str, Handler]]] = {"items": {"GET": _items_list, "POST": _items_add}}
+RESOURCES: Final[Mapping[str, Mapping[str, Handler]]] = {"items": {"GET": _items_list, "POST": _items_add}}

@@ -1,21 +1,32 @@
-"""Who is calling: bearer tokens by Authlib's resource protector (RFC 6750). Knows nothing of what is asked for."""
+"""Who is calling: bearer tokens by Authlib's resource protector (RFC 6750), and what a connection takes in their place.
+
+Knows nothing of what is asked for.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from authlib.integrations.flask_oauth2 import ResourceProtector
 from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import TokenValidator, UnsupportedTokenTypeError
+from authlib.oauth2.rfc6749.util import extract_basic_authorization
 from authlib.oauth2.rfc6750 import BearerTokenValidator, InvalidTokenError
 
-from scim_server.directory import Directory
+from scim_server.directory import Directory, federation
 from scim_server.domain.actor import Actor
 from scim_server.domain.roles import ROLE_PERMISSIONS, Role, expand_scopes
+from scim_server.http.guard import Guard
+from scim_server.http.wire import root_of
+from scim_server.keys import Untrusted
 from scim_server.scim.errors import ScimError
 from scim_server.storage import access, contacts
 from scim_server.storage.whole import Whole, read_granted
 
 REALM = "scim"
+METADATA = "/.well-known/oauth-protected-resource/scim/v2"
+log = structlog.get_logger(__name__)
 
 
 class _Validator(BearerTokenValidator):  # type: ignore[misc]  # Authlib has no type hints
@@ -26,30 +37,83 @@ class _Validator(BearerTokenValidator):  # type: ignore[misc]  # Authlib has no 
             raise InvalidTokenError(realm=REALM)
 
 
+class _Basic(TokenValidator):  # type: ignore[misc]
+    """A client's id and secret (RFC 7617). Refused as if the scheme were unknown, which it is to most connections."""
+
+    TOKEN_TYPE = "basic"  # noqa: S105 - the name of the scheme
+
+    def validate_token(self, token: access.Grant | None, scopes: Any, request: Any, **_: Any) -> None:
+        if token is None:
+            raise UnsupportedTokenTypeError(BearerTokenValidator.TOKEN_TYPE, REALM)
+
+
 class Authenticator:
     """Finds out whose request it is."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, directory: Directory, guard: Guard, base_url: str) -> None:
+        self._directory, self._guard, self._base_url = directory, guard, base_url
         self._protector = ResourceProtector()
         self._protector.register_token_validator(_Validator(realm=REALM))
+        self._protector.register_token_validator(_Basic(realm=REALM))
 
     def grant(self, request: Any, contact_id: str | None = None) -> tuple[access.Grant, Whole | None]:
         """What the request's bearer token stands for, and, looked up with it, the contact that the request is about.
 
-        Raises ScimError unauthorized, with WWW-Authenticate.
+        Raises ScimError unauthorized, with WWW-Authenticate, or tooManyRequests for an address that tries too much.
         """
         try:
-            validator, token = self._protector.parse_request_authorization(request)
-            grant, whole = self._looked_up(token, contact_id)
-            validator.validate_token(grant, [], request)
+            grant, whole = self._found(request, contact_id)
         except OAuth2Error as error:
+            self._guard.failed(request, error)
             failed = f', error="{error.error}"' if isinstance(error, InvalidTokenError) else ""
-            raise ScimError("unauthorized", headers={"WWW-Authenticate": f'Bearer realm="{REALM}"{failed}'}) from error
-        if grant is None:
-            raise ScimError("unauthorized")
+            metadata = f'resource_metadata="{root_of(request.environ, self._base_url)}{METADATA}"'  # RFC 9728 §5.1
+            challenge = f'Bearer realm="{REALM}"{failed}, {metadata}'
+            raise ScimError("unauthorized", headers={"WWW-Authenticate": challenge}) from error
         self._note_use(grant)
         return grant, whole
+
+    def _found(self, request: Any, contact_id: str | None) -> tuple[access.Grant, Whole | None]:
+        """By whichever way the request says who it is. Raises OAuth2Error."""
+        whole = None
+        try:
+            validator, token = self._protector.parse_request_authorization(request)
+        except UnsupportedTokenTypeError:
+            grant = self._by_bare_token(request)
+            if grant is None:
+                raise
+            return grant, None
+        if isinstance(validator, _Basic):
+            grant = self._by_secret(request)
+        else:
+            grant, whole = self._looked_up(token, contact_id)
+            # what is rare comes last: an ordinary token takes one statement
+            grant = grant or self._by_trust(token)
+        validator.validate_token(grant, [], request)
+        if grant is None:
+            raise InvalidTokenError(realm=REALM)
+        return grant, whole
+
+    def _by_trust(self, token: str) -> access.Grant | None:
+        try:
+            return federation.grant_for_bearer(self._directory, token)
+        except Untrusted as error:
+            log.info("bearer_token_refused", reason=str(error))
+            return None
+
+    def _by_bare_token(self, request: Any) -> access.Grant | None:
+        """A token without a scheme before it, as Okta's header mode sends it, where its connection takes that."""
+        text = request.headers["Authorization"]
+        if len(text.split()) != 1:
+            return None
+        grant = access.grant_of(self._directory.engine, text, self._directory.now())
+        return grant if grant is not None and grant.connection.settings.bare_token else None
+
+    def _by_secret(self, request: Any) -> access.Grant | None:
+        try:
+            client_id, secret = extract_basic_authorization(request.headers)
+        except ValueError:  # not base64, or not UTF-8
+            return None
+        return federation.grant_for_secret(self._directory, client_id, secret) if client_id and secret else None
 
     def _looked_up(self, token: str, contact_id: str | None) -> tuple[access.Grant | None, Whole | None]:
         engine, now = self._directory.engine, self._directory.now()

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask
-from flask import Response as FlaskResponse
 from uuid_utils import uuid7
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
-from werkzeug.sansio.utils import get_current_url
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request as Received
 from werkzeug.wrappers import Response as WSGIResponse
 
 from scim_server.directory.contacts import Call
+from scim_server.http.guard import Guard
+from scim_server.http.headers import headers_of
 from scim_server.http.oauth import Authenticator
 from scim_server.http.operations import OPERATIONS, Asked, Endpoint
 from scim_server.http.refusals import answered
+from scim_server.http.wire import root_of, whole_body
 from scim_server.mapping import etag
 from scim_server.scim.errors import ScimError
 from scim_server.scim.protocol import MEDIA_TYPE, Request, Response, check_match, match_route, respond_error
@@ -28,10 +29,9 @@ from scim_server.scim.tolerance import tolerance_of
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_HOST: Final = re.compile(r"[\w.-]+(:\d+)?$|\[[\da-fA-F:.]+\](:\d+)?$", re.ASCII)
-_NO_HOST: Final = "The Host header names no host."
 ROOT: Final = "/scim"
 PREFIX: Final = f"{ROOT}/v2"
+PLAIN_JSON: Final = "application/json"
 HEADERS: Final = {
     "content-type": "CONTENT_TYPE",
     "content-encoding": "HTTP_CONTENT_ENCODING",
@@ -49,13 +49,13 @@ class _Sent(WSGIResponse):
         return self.headers
 
 
-def mount(app: Flask, endpoint: Endpoint) -> None:
+def mount(app: Flask, endpoint: Endpoint, guard: Guard) -> None:
     """Serve the protocol below ROOT, before Flask looks at its own routes; other versions are answered there too.
 
     The protocol has routes, errors and headers of its own; to pass through Flask's takes as long as to read a contact
     (docs/decisions/0003-scim-in-front-of-flask.md).
     """
-    authenticator = Authenticator(endpoint.directory)
+    authenticator = Authenticator(endpoint.directory, guard, endpoint.base_url)
     others: WSGIApplication = app.wsgi_app
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -64,20 +64,22 @@ def mount(app: Flask, endpoint: Endpoint) -> None:
             return others(environ, start_response)
         received.max_content_length = endpoint.limits.body
         request_id = str(uuid7())
-        response = _answered(endpoint, authenticator, received, received.path[len(ROOT) + 1 :], request_id)
-        return _sent(response, request_id)(environ, start_response)
+        started = perf_counter_ns()
+        response = _answered(endpoint, guard, authenticator, received, received.path[len(ROOT) + 1 :], request_id)
+        guard.note(environ, request_id, started, response.status, response.headers.get("Location", ""), response.body)
+        also = headers_of(environ["wsgi.url_scheme"], endpoint.base_url)
+        kind = _media_type(environ.get("HTTP_ACCEPT", ""))
+        return _sent(response, request_id, kind, also)(environ, start_response)
 
     app.wsgi_app = serve  # type: ignore[method-assign]  # as Flask's documentation has it for middleware
-    # what Werkzeug finds wrong with a request to Flask's own routes: a Host that it can't encode
-    app.register_error_handler(BadRequest, lambda _: FlaskResponse(f"{_NO_HOST}\n", 400, mimetype="text/plain"))
 
 
 def _answered(
-    endpoint: Endpoint, authenticator: Authenticator, received: Received, rest: str, request_id: str
+    endpoint: Endpoint, guard: Guard, authenticator: Authenticator, received: Received, rest: str, request_id: str
 ) -> Response:
     def work() -> Response:
         try:
-            call = _call(authenticator, received, request_id, _contact_asked_for(received.method, rest))
+            call = _call(authenticator, received, request_id, _contact_asked_for(received.method, rest), guard)
             asked = _read_request(endpoint, received, rest)
 
             def again(other: Request) -> Response:
@@ -101,10 +103,18 @@ def _contact_asked_for(method: str, rest: str) -> str | None:
     return segments[2] if plain and "\x00" not in rest else None
 
 
-def _call(authenticator: Authenticator, received: Received, request_id: str, contact_id: str | None) -> Call:
-    """Who calls, and with what rights. Raises ScimError unauthorized."""
+def _call(
+    authenticator: Authenticator,
+    received: Received,
+    request_id: str,
+    contact_id: str | None,
+    guard: Guard | None = None,
+) -> Call:
+    """Who calls, and with what rights; `guard` counts it as a request. Raises ScimError."""
     grant, whole = authenticator.grant(received, contact_id)
     connection = grant.connection
+    if guard is not None:
+        guard.admit(received.environ, connection)
     actor = authenticator.actor(grant, request_id, door="scim")
     return Call(actor, connection, "", tolerance_of(connection.preset), contact_id=grant.contact_id, prefetched=whole)
 
@@ -134,35 +144,14 @@ def _read_request(endpoint: Endpoint, received: Received, rest: str) -> Request:
             raise ScimError("badRequest", "The query is not in UTF-8.") from error
         for name, value in arguments.items(multi=True):
             query.setdefault(name.lower(), value)
-    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     return Request(
         method=received.method,
-        base=(endpoint.base_url or _root(environ["wsgi.url_scheme"], host, environ.get("SCRIPT_NAME", ""))) + PREFIX,
+        base=root_of(environ, endpoint.base_url) + PREFIX,
         path=_below_version([segment for segment in rest.split("/") if segment]),
         query=query,
         headers={name: environ.get(variable, "") for name, variable in HEADERS.items()},
-        body=_read_body(received, endpoint.limits.body) if received.method in ("POST", "PUT", "PATCH") else b"",
+        body=whole_body(received, endpoint.limits.body) if received.method in ("POST", "PUT", "PATCH") else b"",
     )
-
-
-@lru_cache(maxsize=1024)
-def _root(scheme: str, host: str, script: str) -> str:
-    """The URL that the application is reached under. Raises ScimError badRequest for a host that can't be one."""
-    if not _HOST.match(host):
-        raise ScimError("badRequest", _NO_HOST)
-    try:
-        return get_current_url(scheme, host, script).rstrip("/")
-    except ValueError as error:  # a port beyond 65535, a name that is no IDNA
-        raise ScimError("badRequest", _NO_HOST) from error
-
-
-def _read_body(received: Received, largest: int) -> bytes:
-    """The whole body. Raises RequestEntityTooLarge."""
-    body = received.get_data(cache=False)
-    # A body without Content-Length is cut at the limit in silence; whether there is more shows only by asking for it.
-    if len(body) == largest and received.content_length is None and received.environ["wsgi.input"].read(1):
-        raise RequestEntityTooLarge
-    return body
 
 
 def _below_version(segments: list[str]) -> tuple[str, ...]:
@@ -175,10 +164,17 @@ def _below_version(segments: list[str]) -> tuple[str, ...]:
     return tuple(segments)
 
 
-def _sent(response: Response, request_id: str) -> _Sent:
-    headers = [*response.headers.items(), ("X-Request-Id", request_id)]
+@lru_cache(maxsize=1024)
+def _media_type(accept: str) -> str:
+    """What the answer is called: SCIM's own type, or plain JSON for who accepts that alone, as OneLogin does (§3.1)."""
+    accepted = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    return PLAIN_JSON if accepted == {PLAIN_JSON} else MEDIA_TYPE
+
+
+def _sent(response: Response, request_id: str, kind: str, also: Iterable[tuple[str, str]]) -> _Sent:
+    headers = [*response.headers.items(), ("X-Request-Id", request_id), *also]
     if response.body:
-        headers.append(("Content-Type", MEDIA_TYPE))
+        headers.append(("Content-Type", kind))
     if response.status not in (204, 304):  # RFC 9110 §8.6
         headers.append(("Content-Length", str(len(response.body))))
     return _Sent([response.body], response.status, Headers(headers), direct_passthrough=True)

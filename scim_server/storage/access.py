@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 from sqlalchemy import Connection as Db
@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from scim_server.domain.connection import PRESETS, Connection, Settings, settings_of
 from scim_server.scim.values import is_sound
-from scim_server.storage.access_tables import tokens
+from scim_server.storage.access_tables import client_secrets, tokens, trusts
 from scim_server.storage.db import BUSY_SECONDS, transaction
 from scim_server.storage.prepared import Prepared
 from scim_server.storage.tables import connections, instant_text, secrets, workspaces
@@ -53,13 +53,14 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a valid token stands for."""
+    """What a valid token stands for, or what came in its place: `by` says of what `token_id` is the id."""
 
     token_id: str
     scopes: str
     connection: Connection
     contact_id: str | None
     last_used: datetime | None
+    by: Literal["token", "trust", "secret"] = "token"
 
 
 def hash_of(token: str) -> str:
@@ -112,30 +113,48 @@ def any_workspace(db: Db) -> bool:
 
 
 def add_connection(db: Db, connection: Connection, now: datetime) -> None:
-    """Insert a connection; its settings are kept only where they differ from its preset's."""
-    preset = asdict(PRESETS[connection.preset])
-    own = {name: value for name, value in asdict(connection.settings).items() if value != preset[name]}
+    """Insert a connection."""
     row = {
         "workspace_id": connection.workspace_id,
         "id": connection.id,
         "name": connection.name,
         "name_key": name_key(connection.name),
         "preset": connection.preset,
-        "settings": orjson.dumps(own).decode(),
+        "settings": _own_settings(connection),
         "created": now,
     }
     db.execute(insert(connections), row)
 
 
-def connection_named(db: Db, workspace_id: str, name: str) -> Connection | None:
-    """The workspace's connection of that name, in any case."""
+def save_settings(db: Db, connection: Connection) -> None:
+    """Write the connection's settings."""
+    of_connection = (connections.c.workspace_id == connection.workspace_id, connections.c.id == connection.id)
+    db.execute(update(connections).where(*of_connection).values(settings=_own_settings(connection)))
+
+
+def _own_settings(connection: Connection) -> str:
+    """Settings as they are kept: only where they differ from the preset's."""
+    preset = asdict(PRESETS[connection.preset])
+    own = {name: value for name, value in asdict(connection.settings).items() if value != preset[name]}
+    return orjson.dumps(own).decode()
+
+
+def connection_named(db: Db, workspace_id: str, name: str, *, lock_row: bool = False) -> Connection | None:
+    """The workspace's connection of that name, in any case; to be changed by nobody else, if its row is locked."""
     if not is_sound(name):
         return None
     query = select(connections).where(
         connections.c.workspace_id == workspace_id, connections.c.name_key == name_key(name)
     )
+    query = query.with_for_update() if lock_row else query
     row = db.execute(query).one_or_none()
     return None if row is None else _connection(row)
+
+
+def connection_of(db: Db, workspace_id: str, connection_id: str) -> Connection:
+    """The workspace's connection with this id, which must be there: connections are never deleted."""
+    of_connection = (connections.c.workspace_id == workspace_id, connections.c.id == connection_id)
+    return _connection(db.execute(select(connections).where(*of_connection)).one())
 
 
 def _connection(row: Any) -> Connection:
@@ -155,12 +174,9 @@ def add_token(db: Db, workspace_id: str, token: Token, text: str) -> None:
 
 
 def tokens_of(db: Db, workspace_id: str, connection_id: str) -> Sequence[Token]:
-    """All tokens of a connection, oldest first."""
-    query = (
-        select(tokens)
-        .where(tokens.c.workspace_id == workspace_id, tokens.c.connection_id == connection_id)
-        .order_by(tokens.c.id)
-    )
+    """All tokens of a connection, oldest first, but for those that its clients get anew every hour."""
+    of_connection = (tokens.c.workspace_id == workspace_id, tokens.c.connection_id == connection_id)
+    query = select(tokens).where(*of_connection, tokens.c.client_id.is_(None)).order_by(tokens.c.id)
     return [Token(**{name: getattr(row, name) for name in Token.__dataclass_fields__}) for row in db.execute(query)]
 
 
@@ -245,11 +261,15 @@ def server_secret(db: Db, name: str, new: str) -> str:
     return str(stored)
 
 
+_NOTED_IN: Final = {"token": tokens, "trust": trusts, "secret": client_secrets}
+
+
 def note_use(engine: Engine, grant: Grant, now: datetime) -> None:
     """Note that the token was used, if that takes no waiting: a reader must not wait for writers."""
+    table = _NOTED_IN[grant.by]
     used = (
-        update(tokens)
-        .where(tokens.c.workspace_id == grant.connection.workspace_id, tokens.c.id == grant.token_id)
+        update(table)
+        .where(table.c.workspace_id == grant.connection.workspace_id, table.c.id == grant.token_id)
         .values(last_used=now)
     )
     if engine.dialect.name == "postgresql":

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, select, update
 from sqlalchemy import Connection as Db
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
@@ -22,11 +23,15 @@ from scim_server.storage.tables import account_links, accounts, contact_emails, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A person's sign-in identity; `password` is an Argon2id hash."""
+    """A person's sign-in identity; `password` is an Argon2id hash.
+
+    `proven`: whoever set the password came by a link that was mailed to `email`.
+    """
 
     id: str
     email: str
     password: str | None
+    proven: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +39,14 @@ class Link:
     """Which contact an invitation link or a session belongs to, and until when it is good.
 
     `account_id`: the account whose password opened the session; None for the contact's own password, and for links.
+    `email`: whom an invitation link was made for; None for sessions.
     """
 
     workspace_id: str
     contact_id: str
     expires: datetime
     account_id: str | None = None
+    email: str | None = None
 
 
 def email_key(email: str) -> str:
@@ -47,10 +54,22 @@ def email_key(email: str) -> str:
     return user_name_key(email.strip())
 
 
-def account_with(db: Db, email: str) -> Account | None:
-    """The account with that e-mail, in any case."""
-    row = db.execute(select(accounts).where(accounts.c.email_key == email_key(email))).one_or_none()
-    return None if row is None else Account(id=row.id, email=row.email, password=row.password)
+def account_with(db: Db, email: str, *, to_change: bool = False) -> Account | None:
+    """The account with that e-mail, in any case; locked where it is to be changed."""
+    query = select(accounts).where(accounts.c.email_key == email_key(email))
+    return _account(db.execute(query.with_for_update() if to_change else query).one_or_none())
+
+
+def account_to_keep(db: Db, account_id: str) -> Account | None:
+    """The account of that id, which nobody changes until the transaction ends."""
+    query = select(accounts).where(accounts.c.id == account_id)
+    return _account(db.execute(query.with_for_update(read=True)).one_or_none())
+
+
+def _account(row: Row[Any] | None) -> Account | None:
+    if row is None:
+        return None
+    return Account(id=row.id, email=row.email, password=row.password, proven=row.proven)
 
 
 def account_of(db: Db, workspace_id: str, contact_id: str) -> Account | None:
@@ -60,21 +79,21 @@ def account_of(db: Db, workspace_id: str, contact_id: str) -> Account | None:
         .join(account_links, account_links.c.account_id == accounts.c.id)
         .where(account_links.c.workspace_id == workspace_id, account_links.c.contact_id == contact_id)
     ).one_or_none()
-    return None if row is None else Account(id=row.id, email=row.email, password=row.password)
+    return _account(row)
 
 
 def add_account(db: Db, account: Account, now: datetime) -> None:
     """Insert an account. Raises LostRace where another of that e-mail came first."""
     row = {"id": account.id, "email": account.email, "email_key": email_key(account.email)}
     try:
-        db.execute(insert(accounts), {**row, "password": account.password, "created": now})
+        db.execute(insert(accounts), {**row, "password": account.password, "proven": account.proven, "created": now})
     except IntegrityError as error:
         raise LostRace from error
 
 
-def set_password(db: Db, account_id: str, password: str) -> None:
-    """Give the account a password, as a hash."""
-    db.execute(update(accounts).where(accounts.c.id == account_id).values(password=password))
+def set_password(db: Db, account_id: str, password: str, *, proven: bool) -> None:
+    """Give the account a password, as a hash, and say whether who set it is proven to read the address's mail."""
+    db.execute(update(accounts).where(accounts.c.id == account_id).values(password=password, proven=proven))
 
 
 def contact_linked_to(db: Db, workspace_id: str, account_id: str) -> str | None:
@@ -129,11 +148,11 @@ def contact_named(db: Db, workspace_id: str, email: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def put_invitation(db: Db, workspace_id: str, contact_id: str, text: str, expires: datetime) -> None:
-    """Keep the hash of the contact's invitation link, in place of an older one, which is dead from here on."""
+def put_invitation(db: Db, workspace_id: str, contact_id: str, text: str, *, email: str, expires: datetime) -> None:
+    """Keep the hash of the contact's link and whom it is for, in place of an older one, which is dead from here on."""
     drop_invitation(db, workspace_id, contact_id)
-    row = {"workspace_id": workspace_id, "contact_id": contact_id, "hash": hash_of(text), "expires": expires}
-    db.execute(insert(invitation_links), row)
+    row = {"workspace_id": workspace_id, "contact_id": contact_id, "hash": hash_of(text)}
+    db.execute(insert(invitation_links), {**row, "email": email, "expires": expires})
 
 
 def drop_invitation(db: Db, workspace_id: str, contact_id: str) -> None:
@@ -152,7 +171,7 @@ def invitation_of(db: Db, text: str) -> Link | None:
     row = db.execute(select(invitation_links).where(invitation_links.c.hash == hash_of(text))).one_or_none()
     if row is None:
         return None
-    return Link(workspace_id=row.workspace_id, contact_id=row.contact_id, expires=row.expires)
+    return Link(workspace_id=row.workspace_id, contact_id=row.contact_id, expires=row.expires, email=row.email)
 
 
 def invitations_due(db: Db, now: datetime, workspace_id: str | None = None) -> Sequence[Link]:
@@ -197,9 +216,15 @@ def end_session(db: Db, text: str) -> None:
     db.execute(delete(sessions).where(sessions.c.hash == hash_of(text)))
 
 
-def end_sessions_of(db: Db, workspace_id: str, contact_id: str) -> None:
-    """End every session of the contact."""
-    db.execute(delete(sessions).where(sessions.c.workspace_id == workspace_id, sessions.c.contact_id == contact_id))
+def end_sessions_of(db: Db, workspace_id: str, contact_id: str, *, own_only: bool = False) -> None:
+    """End every session of the contact, or those alone that its own password opened."""
+    query = delete(sessions).where(sessions.c.workspace_id == workspace_id, sessions.c.contact_id == contact_id)
+    db.execute(query.where(sessions.c.account_id.is_(None)) if own_only else query)
+
+
+def end_sessions_by(db: Db, account_id: str) -> None:
+    """End every session that the account opened, in all workspaces."""
+    db.execute(delete(sessions).where(sessions.c.account_id == account_id))
 
 
 def links_of(db: Db, account_id: str) -> Sequence[tuple[str, str]]:

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import ColumnElement, CompoundSelect, FromClause, Select, and_, func, select, union
 from sqlalchemy import Connection as Db
 
-from scim_server.storage.access_tables import tokens
+from scim_server.storage.access_tables import clients, tokens, trusts
 from scim_server.storage.tables import activity, connections, contacts, groups, items
 
 
@@ -50,7 +50,14 @@ _ACTORS: Final = contacts.alias("actors"), connections.alias("actor_connections"
 # Ids are unique over all tables, so that at most one of these has the subject.
 _SUBJECTS: Final = tuple(
     (each.alias(f"subject_{each.name}"), name)
-    for each, name in ((contacts, "label"), (groups, "display_name"), (connections, "name"), (items, "title"))
+    for each, name in (
+        (contacts, "label"),
+        (groups, "display_name"),
+        (connections, "name"),
+        (items, "title"),
+        (clients, "name"),
+        (trusts, "issuer"),
+    )
 )
 _TOKENS: Final = tokens.alias("subject_tokens")
 

@@ -118,6 +118,16 @@ def owner_of(db: Db, workspace_id: str) -> Contact | None:
     return None if row is None else contact_of(row)
 
 
+def user_names(db: Db, workspace_id: str, ids: Iterable[str]) -> dict[str, str]:
+    """Id → userName of those of `ids` that are contacts of the workspace."""
+    found: dict[str, str] = {}
+    for chunk in chunked(list(ids)):
+        query = select(contacts.c.id, contacts.c.user_name)
+        rows = db.execute(query.where(contacts.c.workspace_id == workspace_id, contacts.c.id.in_(chunk)))
+        found.update((row.id, row.user_name) for row in rows)
+    return found
+
+
 def existing(db: Db, workspace_id: str, ids: Iterable[str]) -> set[str]:
     """Those of `ids` that are contacts of the workspace."""
     found: set[str] = set()

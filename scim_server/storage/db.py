@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any, Final, TypeVar
 
@@ -88,6 +89,7 @@ def open_engine(url: str, *, pool_size: int = 8) -> Engine:
             raise ValueError("A database in memory would be another one for each connection. Name a file.")
         waits = {"check_same_thread": False, "timeout": BUSY_SECONDS}
         engine = create_engine(parsed, poolclass=QueuePool, max_overflow=64, connect_args=waits, **options)
+        event.listen(engine, "do_connect", _make_private)
         event.listen(engine, "connect", _prepare_sqlite)
     elif parsed.drivername == "postgresql+psycopg":
         plain = {"autocommit": True, "client_encoding": "utf8"}  # whatever the database's own is
@@ -100,6 +102,16 @@ def open_engine(url: str, *, pool_size: int = 8) -> Engine:
 
 def _json_text(value: Any) -> str:
     return orjson.dumps(value).decode()
+
+
+def _make_private(_dialect: Any, _record: Any, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
+    """Make a new SQLite file one that only its owner can read; SQLite gives the same mode to what it puts beside it.
+
+    A file that is there keeps its mode. Where none can be made, SQLite says why.
+    """
+    if not options.get("uri"):
+        with suppress(OSError):
+            os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
@@ -177,6 +189,19 @@ def reading(engine: Engine) -> Iterator[Connection]:
         if fate_of(error) is Fate.FAULT or getattr(getattr(error, "orig", None), "sqlstate", "") == _ONLY_READS:
             raise
         raise Busy("the database can't be read now") from error
+
+
+@contextmanager
+def rehearsing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes and is rolled back at the end. It isn't tried again, as it may be long. Raises Busy."""
+    try:
+        with transaction(engine, "write") as connection:
+            yield connection
+            connection.rollback()
+    except (LostRace, SQLAlchemyError) as error:
+        if fate_of(error) is Fate.FAULT:
+            raise
+        raise Busy("others changed the same meanwhile, so it was given up; try again when they are done") from error
 
 
 def writing(engine: Engine, work: Callable[[Connection], T]) -> T:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection as Db
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import and_, func, insert, select, update
 
 from scim_server.domain.items import Item, ItemKind
 from scim_server.storage.tables import contacts, items
@@ -71,6 +71,12 @@ def page(
     if after is not None:
         query = query.where(items.c.id > after)
     return [(_item(row), row.owner_label, row.author_label) for row in db.execute(query)]
+
+
+def owned(db: Db, workspace_id: str, contact_id: str) -> int:
+    """How many items the contact owns."""
+    mine = (items.c.workspace_id == workspace_id, items.c.owner_id == contact_id)
+    return int(db.scalar(select(func.count()).select_from(items).where(*mine)) or 0)
 
 
 def let_go(db: Db, workspace_id: str, contact_id: str, new_owner_id: str | None) -> None:

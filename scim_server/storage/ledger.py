@@ -21,8 +21,8 @@ from scim_server.domain.seats import (
     ReductionState,
     Seat,
     SeatState,
-    apply_reduction,
     no_free_seat,
+    reckoned,
 )
 from scim_server.storage import accounts
 from scim_server.storage import seats as seat_rows
@@ -261,11 +261,11 @@ def settle(db: Db, workspace_id: str, licence: str, now: datetime, new_id: Calla
     """
     counters = pool(db, workspace_id, licence) if seat_rows.any_due(db, workspace_id, licence, now.date()) else None
     if counters is not None:
-        for reduction in seat_rows.open_reductions(db, workspace_id, licence):
-            applied = apply_reduction(counters, reduction, now.date())
-            counters = applied.pool
-            if applied.reduction.state is not reduction.state:
-                _keep_outcome(db, workspace_id, applied.reduction, now, new_id)
+        before = seat_rows.open_reductions(db, workspace_id, licence)
+        counters, after = reckoned(counters, before, now.date())
+        for reduction, outcome in zip(before, after, strict=True):
+            if outcome.state is not reduction.state:
+                _keep_outcome(db, workspace_id, outcome, now, new_id)
     _settle_over(db, workspace_id, licence, counters.withheld if counters else 0, now, new_id)
 
 

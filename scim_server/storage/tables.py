@@ -343,6 +343,7 @@ accounts = Table(
     Column("email", String, nullable=False),
     Column("email_key", String, nullable=False, unique=True),
     Column("password", String),  # Argon2id
+    Column("proven", Boolean, nullable=False),  # who has the password has read the address's mail
     Column("created", Instant, nullable=False),
 )
 
@@ -365,6 +366,7 @@ invitation_links = Table(
     Column("workspace_id", String, primary_key=True),
     Column("contact_id", String, primary_key=True),  # one link at a time: a new one replaces the old
     Column("hash", String, nullable=False),
+    Column("email", String),  # whom it is for, whatever the contact's addresses become
     Column("expires", Instant, nullable=False),
     ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"),
     Index("ix_invitation_links_hash", "hash"),  # as with tokens: it finds the workspace

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import click
 import httpx
 import pytest
 from click.testing import CliRunner, Result
@@ -84,6 +85,7 @@ def shell(
         return shell.opened[-1]
 
     monkeypatch.setenv(VARIABLE, shell.url)
+    monkeypatch.setenv("SCIM_SERVER_BASE_URL", "http://127.0.0.1:8000")  # else links are warned about
     monkeypatch.setattr(scim_server.cli, "open_directory", open_and_keep)
     yield shell
     for directory in shell.opened:
@@ -266,6 +268,12 @@ def test_help_is_no_error(arguments: tuple[str, ...]) -> None:
     assert "--database" in result.stdout
 
 
+def test_no_summary_is_cut_off() -> None:
+    for group in ("", *(name for name, each in main.commands.items() if isinstance(each, click.Group))):
+        listed = CliRunner().invoke(main, [*filter(None, (group,)), "--help"], terminal_width=80).stdout
+        assert "..." not in listed.partition("Commands:")[2], listed
+
+
 # Which database
 
 
@@ -311,6 +319,7 @@ def test_serve_on_an_empty_database(kind: str, new_database: Callable[[str], str
             assert http.post("/Users", json={"userName": "ann@x.test"}).status_code == 201
     with serving(url) as again:
         assert again.token is None, "the token was shown once"
+        assert any("scim-server connection list --workspace NAME" in line for line in again.lines)
 
 
 def test_serve_says_where_and_with_what(new_database: Callable[[str], str]) -> None:

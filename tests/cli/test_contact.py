@@ -94,7 +94,81 @@ def test_the_owner_is_refused(here: Here, act: str) -> None:
 
 def test_someone_never_let_in_is_invited_and_not_activated(here: Here) -> None:
     here.json("contact", "create", "ann@x.test")
-    assert "uninvited" in here.fails("contact", "activate", "ann@x.test")
+    assert "Invite it instead" in here.fails("contact", "activate", "ann@x.test")
+
+
+def test_what_can_not_be_says_what_can(here: Here) -> None:
+    _made(here)
+    assert "uninvited or inactive" in here.fails("contact", "invite", "ann@x.test")
+    assert "No invitation is pending" in here.fails("invitations", "resend", "ann@x.test")
+    here.json("contact", "create", "bob@x.test", "--email", "bob@x.test")
+    here.json("contact", "invite", "bob@x.test")
+    assert "Send the invitation again instead" in here.fails("contact", "invite", "bob@x.test")
+
+
+def test_without_a_terminal_it_says_how(here: Here) -> None:
+    _made(here)
+    asked = here.run("contact", "delete", "ann@x.test")
+    assert (asked.exit_code, asked.stderr.splitlines()[-1]) == (1, "Error: Not a terminal to ask on; say --yes.")
+    assert asked.stdout == ""
+
+
+def test_what_is_refused_or_so_already_is_not_asked_about(here: Here) -> None:
+    ann, owner = _made(here)["id"], here.world.owner_id
+    for act in (
+        ("deactivate", owner),
+        ("delete", owner),
+        ("transfer", owner),
+        ("delete", ann, "--reassign-to", ann),
+        ("delete", ann, "--reassign-to", "nobody"),
+    ):
+        refused = here.run("contact", *act)
+        assert (refused.exit_code, refused.stderr.count("\n"), "?" in refused.stderr) == (1, 1, False)
+    here.json("contact", "deactivate", ann, "--yes")
+    again = here.run("contact", "deactivate", ann)
+    assert (again.exit_code, again.stderr) == (0, "")
+
+
+def test_deleting_says_what_becomes_of_linked_items(here: Here) -> None:
+    _made(here)
+    ask = ("contact", "delete", "ann@x.test")
+    assert "They own no linked items." in here.run(*ask, said="n\n").stderr
+    here.json("item", "add", "--kind", "project", "--title", "Plan", "--owner", "ann@x.test")
+    assert "1 linked item, left without an owner; --reassign-to hands" in here.run(*ask, said="n\n").stderr
+    owner = here.json("contact", "show", here.world.owner_id)["user_name"]
+    assert f"handed on to {owner}" in here.run(*ask, "--reassign-to", owner, said="n\n").stderr
+
+
+def test_lists(here: Here) -> None:
+    ann = _made(here)["id"]
+    here.json("contact", "create", "bob@x.test", "--email", "bob@x.test", "--title", "Boss")
+    shown = here.json("contact", "show", "bob@x.test")
+    assert (shown["email"], shown["title"]) == ("bob@x.test", "Boss")
+    assert here.json("invitations", "list") == {"total": 0, "invitations": []}
+    sent = here.json("contact", "invite", "bob@x.test", "--email", "home@x.test")
+    (pending,) = here.json("invitations", "list")["invitations"]
+    assert (pending["user_name"], pending["email"]) == ("bob@x.test", "home@x.test")
+    assert pending["expires"][:19] == sent["expires"][:19]
+    assert "home@x.test" in here.run("invitations", "list").stdout
+    here.json("contact", "archive", ann)
+
+    def names(*options: str) -> list[str]:
+        return [each["user_name"] for each in here.json("contact", "list", *options)["contacts"]][-2:]
+
+    assert names("--status", "invited") == ["bob@x.test"]
+    assert "ann@x.test" not in names()
+    assert names("--archived") == ["ann@x.test", "bob@x.test"]
+    assert "ann@x.test" not in names("--status", "active")
+    assert "ann@x.test" in names("--status", "active", "--archived")
+    assert "1 of 2 are shown" in here.run("contact", "list", "--limit", "1").stdout
+
+
+def test_a_link_to_nowhere_is_warned_about(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.json("contact", "create", "bob@x.test", "--email", "bob@x.test")
+    warned = here.run("contact", "invite", "bob@x.test").stderr
+    assert (warned.count("Warning"), "http://127.0.0.1:8000" in warned) == (1, True)
+    monkeypatch.setenv("SCIM_SERVER_BASE_URL", "https://scim.x.test")
+    assert here.run("invitations", "resend", "bob@x.test").stderr == ""
 
 
 def test_an_invitation(here: Here) -> None:

@@ -46,5 +46,5 @@ def test_sent_again_taken_back_and_past_its_time(kind: str, new_database: Callab
     assert "Traceback" not in failed.stderr
     assert done("invitations", "revoke", "ann@acme.test", *HERE)["revoked"] == "ann@acme.test"
     again = run("invitations", "revoke", "ann@acme.test", *HERE)
-    assert (again.returncode, "this one is uninvited" in again.stderr) == (1, True)
+    assert (again.returncode, "this contact is uninvited" in again.stderr) == (1, True)
     assert len(list(folder.glob("*.eml"))) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import scim_server.cli
 from scim_server.app import open_directory
 from scim_server.cli import main
 from scim_server.cli.activity import harmless
-from scim_server.directory import Directory, contacts
+from scim_server.directory import Directory, access, contacts
 from scim_server.directory.contacts import Call
 from scim_server.domain.actor import system
 from scim_server.settings import Settings
@@ -75,9 +76,9 @@ def shell(
 
     monkeypatch.setenv("SCIM_SERVER_DATABASE_URL", new_database(request.param))
     monkeypatch.setattr(scim_server.cli, "open_directory", open_and_keep)
-    arguments = ["workspace", "create", "Acme", "--owner", "ann@acme.test", "--owner-name", "Ann Lee", "--json"]
-    founded = json.loads(CliRunner().invoke(main, arguments).stdout)
-    yield Shell(opened[0], founded["id"])
+    assert CliRunner().invoke(main, ["migrate"]).exit_code == 0
+    founded = access.create_workspace(opened[0], "Acme", "ann@acme.test", owner_name="Ann Lee")
+    yield Shell(opened[0], founded.workspace.id)
     for directory in opened:
         directory.engine.dispose()
 
@@ -104,7 +105,8 @@ def test_items_are_added_and_listed(shell: Shell) -> None:
     assert shell.json("item", "list", *ACME, "--author", bob, "--kind", "project") == {"items": [plan]}
     lines = shell.run("item", "list", *ACME).stdout.splitlines()
     assert len(lines) == 3
-    assert lines[1].split()[:4] == [plan["id"], "project", "Plan", "P-1"]
+    assert lines[1].split()[:3] == ["project", "Plan", "P-1"]
+    assert all(len(line) <= 80 for line in lines)
     contacts.delete(shell.directory, shell.call(), bob)
     left = shell.json("item", "list", *ACME)["items"]
     assert [(each["owner"], each["author"]) for each in left] == [
@@ -123,6 +125,9 @@ def test_what_is_refused_is_told_in_a_sentence(shell: Shell) -> None:
     for command in (("item", "list"), ("activity", "export")):
         assert "no workspace named 'Other'" in shell.fails(*command, "--workspace", "Other")
     assert "'bob@acme.test'" in shell.fails("activity", "export", *ACME, "--person", "bob@acme.test")
+    assert "'contact.deleted'" in shell.fails("activity", "export", *ACME, "--act", "foo", code=2)
+    times = ("--since", "2026-02-01", "--until", "2026-01-01")
+    assert "--since must be before" in shell.fails("activity", "export", *ACME, *times, code=2)
     assert "no time" in shell.fails("activity", "export", *ACME, "--since", "yesterday", code=2)
     assert "can't be written" in shell.fails("activity", "export", *ACME, "/nowhere/at/all.csv")
     assert shell.json("item", "list", *ACME) == {"items": []}
@@ -164,7 +169,9 @@ def test_an_export_by_person_act_and_time(shell: Shell, folder: Path) -> None:
     assert shell.exported("--until", rows[2]["at"]) == rows[:2]
     assert shell.exported("--since", "2001-01-01", "--until", "2001-01-02T00:00:00+05:00") == []
     file = folder / "log.jsonl"
-    assert shell.run("activity", "export", *ACME, "--format", "jsonl", str(file)).stdout == ""
+    done = shell.run("activity", "export", *ACME, "--format", "jsonl", str(file))
+    assert (done.stdout, done.stderr) == ("", f"{file}: 4 rows\n")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [json.loads(line) for line in file.read_text().splitlines()] == rows
     assert list(folder.iterdir()) == [file]
 

@@ -58,9 +58,13 @@ def test_show(run: Callable[..., Result]) -> None:
     assert (member["purchased"], member["assigned"], member["available"]) == (3, 1, 2)
     text = run("show", *HERE, "--type", "member").stdout.splitlines()
     assert text[0].split() == [
-        "type", "counted", "policy", "purchased", "assigned", "reserved", "available", "over", "withheld",
+        "type", "policy", "purchased", "assigned", "reserved", "available", "over", "withheld",
     ]  # fmt: skip
-    assert text[1].split() == ["member", "yes", "block", "3", "1", "0", "2", "0", "0"]
+    assert text[1].split() == ["member", "block", "3", "1", "0", "2", "0", "0"]
+    assert run("show", *HERE, "--type", "client").stdout.splitlines()[1].split()[1:] == [
+        "unlimited", "0", "0", "unlimited", "0", "0",
+    ]  # fmt: skip
+    assert all(len(line) <= 80 for line in run("show", *HERE).stdout.splitlines())
     assert len(text) == 3, "the header, the type and the billing day"
 
 
@@ -83,7 +87,16 @@ def test_add_reduce_and_cancel(run: Callable[..., Result]) -> None:
     assert told(run("cancel", made["reduction"], *HERE, "--json"))["state"] == "cancelled"
     again = run("cancel", made["reduction"], *HERE)
     assert (again.exit_code, again.stdout) == (1, "")
-    assert again.stderr == "Error: A reduction can be cancelled until the day it takes effect.\n"
+    assert again.stderr == "Error: This reduction is cancelled already.\n"
+
+
+def test_a_refused_reduction_says_what_goes_already(run: Callable[..., Result]) -> None:
+    day = told(run("reduce", "2", *HERE, "--json"))["effective"]
+    refused = "Error: 3 'member' seats are purchased and 2 go already on {day}; at most 1 more can go.\n"
+    assert run("reduce", "2", *HERE).stderr == refused.format(day=day)
+    told(run("reduce", "1", *HERE, "--json"))
+    assert "3 go already" in run("reduce", "1", *HERE).stderr
+    assert run("reduce", "1", *HERE).stderr.endswith("no more can go.\n")
 
 
 def test_policy_and_type(run: Callable[..., Result]) -> None:
@@ -102,7 +115,10 @@ def test_ledger_and_usage(run: Callable[..., Result]) -> None:
         ("assigned", 0, 1),
         ("added", 2, 0),
     ]
-    assert len(run("ledger", *HERE, "--after", changes[0]["id"]).stdout.splitlines()) == 3
+    lines = run("ledger", *HERE, "--after", changes[0]["id"]).stdout.splitlines()
+    assert len(lines) == 3
+    assert lines[1].split()[-3:] == ["assigned", "+1", "ann@acme.test"]
+    assert f"--after {changes[1]['id']}" in run("ledger", *HERE, "--count", "2").stdout
     assert run("ledger", *HERE, "--after", changes[-1]["id"]).stdout == "The ledger has no more rows.\n"
     day = told(run("usage", *HERE, "--json"))["days"][-1]
     assert (day["licence"], day["purchased"], day["assigned"]) == ("member", 5, 1)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from scim_server.cli.files import read_file
 from scim_server.directory import access, transport
 from scim_server.storage import counts
 from scim_server.storage.db import reading
@@ -163,6 +164,7 @@ def test_a_dry_run_reports_the_same_and_writes_nothing(here: Here, folder: Path,
         (b"givenName\na\n", "'userName' is missing"),
         (b"", "'userName' is missing"),
         (b"userName,externalId\na,b\n", "--connection"),
+        (b"userName;email\na;b\n", "Separate columns by commas."),
         (b"userName\nann@x.test\nJos\xe9\n", "Line 3 isn't UTF-8"),
         (b'userName,title\nann@x.test,x\nbob@x.test,"open\nand on\n', "line 3"),
     ],
@@ -234,7 +236,50 @@ def test_an_export_that_fails_leaves_the_old_file(here: Here, folder: Path) -> N
     here.fails("export", str(path), "--connection", "nope")
     assert path.read_text() == "old"
     assert list(folder.iterdir()) == [path]
-    assert "must end with" in here.fails("export", str(folder / "out.txt"))
+    misused = here.run("export", str(folder / "out.txt"))
+    assert (misused.exit_code, "must end with" in misused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("act", ["export", "import"])
+def test_a_place_that_is_not_there_is_refused_before_any_work(here: Here, folder: Path, act: str) -> None:
+    nowhere, noted = str(folder / "nope" / "x.csv"), _stored(here)
+    arguments = [nowhere] if act == "export" else [_file(folder, "a@x.test,,,,,,true,"), "--report", nowhere]
+    assert here.fails(act, *arguments) == f"Error: {nowhere} can't be written: No such file or directory."
+    assert _stored(here) == noted
+
+
+def test_an_e_mail_that_is_none_is_rejected_unless_it_is_there(here: Here, folder: Path) -> None:
+    path = _file(folder, "a@x.test,Ann,,ann@corp.local,,,true,", "b@x.test,Bob,,not-an-email,,,true,")
+    assert _rejected(here, path) == {3: "'not-an-email' is not an e-mail address."}
+    here.world.client().user("c@x.test", emails=[{"value": "odd"}])
+    known = _file(folder, "c@x.test,Cat,,odd,,,true,")
+    assert _count(here.json("import", known, "--update")) == (0, 1, 0, 0, 0)
+    assert "not an e-mail" in here.fails("contact", "create", "d@x.test", "--email", "not-an-email")
+
+
+def test_skipped_rows_are_told_and_one_row_is_one(here: Here, folder: Path) -> None:
+    here.json("import", _file(folder, "a@x.test,Ann,,,,,true,"))
+    told = here.run("import", _file(folder, "a@x.test,Anna,,,,,true,", ",,,,,,,"))
+    assert "1 was there already with other values; --update gives it the file's." in told.stderr
+    assert told.stderr.endswith("Error: 1 row was rejected; the others are in.\n")
+
+
+def test_an_interrupted_import_says_how_to_go_on(here: Here, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "BATCH", 2)
+    seen = list[Any]()
+
+    def broken(*arguments: Any, **options: Any) -> Any:
+        for row in read_file(*arguments, **options):
+            seen.append(row)
+            if len(seen) == 4:
+                raise KeyboardInterrupt
+            yield row
+
+    path = _file(folder, *(f"u{number}@x.test,,,,,,true," for number in range(5)))
+    monkeypatch.setattr("scim_server.cli.transport.read_file", broken)
+    assert here.fails("import", path) == "Error: 2 rows are in; run the same command again to go on."
+    seen.clear()
+    assert here.fails("import", path, "--dry-run") == "Error: Interrupted. Nothing was written."
 
 
 def test_interrupted_and_run_again(here: Here, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

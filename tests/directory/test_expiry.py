@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from scim_server.directory import invitations, life, seats
 from scim_server.directory.transport import Outcome, Row, import_rows
-from scim_server.domain.contact import Event
+from scim_server.domain.contact import Event, Status
 from scim_server.domain.seats import Policy
-from scim_server.storage import ledger, tables
-from scim_server.storage.db import reading
+from scim_server.storage import batch, ledger, tables
+from scim_server.storage.db import Busy, LostRace, reading
 from tests.directory.desk import Desk
 from tests.support import WORKSPACE_URN, World, new_world
 
@@ -117,3 +117,32 @@ def test_a_look_changes_nothing_where_no_invitation_is_past_its_time(desk: Desk)
     before = acts(desk, ann)
     assert desk.world.client().get("/Users").json["totalResults"] == 2
     assert acts(desk, ann) == before
+
+
+def test_a_dry_run_writes_no_expiry(desk: Desk) -> None:
+    full = Desk(new_world(desk.world.app, seats=2))
+    (ann,) = invited_and_late(full, "ann@x.test")
+    rows = [Row(1, {"userName": "bob@x.test", "active": "true"})]
+    (results,) = import_rows(full.directory, full.call, rows, dry_run=True)
+    assert [each.outcome for each in results] == [Outcome.CREATED]
+    assert acts(full, ann)[-1] == "contact.reinvited"
+    assert ledger_pool(full) == (1, 1)
+
+
+def test_a_dry_run_that_loses_a_race_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise LostRace
+
+    monkeypatch.setattr(batch, "by_user_names", lost)
+    with pytest.raises(Busy, match="try again when they are done"):
+        list(import_rows(desk.directory, desk.call, [Row(1, {"userName": "bob@x.test"})], dry_run=True))
+
+
+def test_who_looks_at_a_contact_or_the_seats_sees_the_truth(desk: Desk) -> None:
+    (ann,) = invited_and_late(desk, "ann@x.test")
+    assert life.show(desk.directory, desk.call.actor, ann).contact.status is Status.INACTIVE
+    for look in (seats.show, seats.holders):
+        (bob,) = invited_and_late(desk, f"{look.__name__}@x.test")
+        look(desk.directory, desk.call.actor, "member")
+        assert acts(desk, bob)[-1] == "contact.invitation_expired"
+    assert ledger_pool(desk) == (1, 0)

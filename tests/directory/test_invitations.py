@@ -57,7 +57,8 @@ def test_invited_accepted_signed_in(desk: Desk) -> None:
     with pytest.raises(SignInRefused):
         desk.sign_in(other)
     accepted = desk.accept(desk.text)
-    assert accepted == Accepted(workspace_id=desk.world.workspace_id, contact_id=ann, email=other)
+    world, account_id = desk.world, accepted.account_id
+    assert accepted == Accepted(workspace_id=world.workspace_id, contact_id=ann, account_id=account_id, email=other)
     part = desk.part(ann)
     assert (part["status"], part["accountLinked"], part["seat"]["state"]) == ("active", True, "assigned")
     assert part["invitation"]["state"] == "accepted"

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from scim_server.directory import invitations, life, owner_link, signin
+from scim_server.directory.access import Taken
 from scim_server.directory.invitations import WrongPassword
 from scim_server.directory.signin import SignInRefused
 from scim_server.domain.errors import (
@@ -147,3 +148,110 @@ def test_the_account_of_another_workspace_is_linked_by_its_own_password(desk: De
     assert desk.sign_in(email_of(desk)).contact_id == desk.world.owner_id
     assert there.sign_in(email_of(desk)).workspace_id == there.world.workspace_id
     assert session.workspace_id == there.world.workspace_id
+
+
+def set_email(desk: Desk, contact_id: str, mail: str) -> None:
+    """What the workspace's identity provider may write at any time."""
+    value = [{"value": mail, "primary": True}]
+    operation = {"op": "replace", "path": "emails", "value": value}
+    assert desk.world.client().patch(f"/Users/{contact_id}", operation).status == 200
+
+
+def test_the_link_is_bound_to_the_address_at_its_issue(desk: Desk) -> None:
+    victim, there = address(), Desk(new_world(desk.world.app))
+    there.person(victim, active=True)
+    text = new_link(desk)
+    set_email(desk, desk.world.owner_id, victim)
+    assert invitations.offer(desk.directory, text).email == email_of(desk)
+    assert desk.accept(text).email == email_of(desk)
+    with pytest.raises(SignInRefused):
+        there.sign_in(victim)
+
+
+def unproven(desk: Desk, mail: str) -> signin.SignedIn:
+    """The owner, whose address is `mail`, has used an operator's link and signed in."""
+    set_email(desk, desk.world.owner_id, mail)
+    made = owner_link.issue(desk.directory, desk.call.actor)
+    assert made.email == mail
+    desk.accept(made.link.rpartition("/")[2])
+    return desk.sign_in(mail)
+
+
+def test_an_account_that_an_owners_link_made_opens_no_other_workspace(desk: Desk) -> None:
+    victim, there = address(), Desk(new_world(desk.world.app))
+    there.person(victim, active=True)
+    session = signin.session_of(desk.directory, unproven(desk, victim).text)
+    assert session is not None
+    assert session.account_email is None, "nor is it the person elsewhere"
+    with pytest.raises(SignInRefused):
+        there.sign_in(victim)
+    third = Desk(new_world(desk.world.app))
+    text = third.invite(third.person(victim))
+    with pytest.raises(WrongAccount):
+        invitations.accept(third.directory, text, account_email=victim)
+
+
+def test_who_reads_the_mail_takes_over_an_unproven_account(desk: Desk) -> None:
+    victim, there = address(), Desk(new_world(desk.world.app))
+    provisioned = there.person(victim, active=True)
+    session = unproven(desk, victim)
+    third = Desk(new_world(desk.world.app))
+    text = third.invite(third.person(victim))
+    assert not invitations.offer(third.directory, text).has_account
+    third.accept(text, "the person's own")
+    assert signin.session_of(desk.directory, session.text) is None
+    for each in (desk, there, third):
+        with pytest.raises(SignInRefused):
+            each.sign_in(victim)
+    assert desk.rows(tables.account_links) == 0
+    assert third.sign_in(victim, "the person's own").workspace_id == third.world.workspace_id
+    assert there.sign_in(victim, "the person's own").contact_id == provisioned
+    signed = desk.sign_in(victim, "the person's own")
+    assert signed.contact_id == desk.world.owner_id, "the address is the owner's too, so its holder is"
+
+
+def test_in_the_same_workspace_the_owners_account_stays_the_owners(desk: Desk) -> None:
+    mail = address()
+    unproven(desk, mail)
+    with pytest.raises(Taken):
+        desk.accept(desk.invite(desk.person(address()), mail), "another horse")
+    assert desk.sign_in(mail).contact_id == desk.world.owner_id
+
+
+def owns_by_mail(desk: Desk, mail: str) -> str:
+    """The text of an owner's link of someone who was invited by mail and became the owner."""
+    contact_id = desk.accept(desk.invite(desk.person(mail))).contact_id
+    life.transfer(desk.directory, desk.call.actor, contact_id)
+    return owner_link.issue(desk.directory, desk.call.actor).link.rpartition("/")[2]
+
+
+def test_a_person_who_opens_other_workspaces_keeps_their_password(desk: Desk) -> None:
+    mail, there = address(), Desk(new_world(desk.world.app))
+    there.accept(there.invite(there.person(mail)))
+    text = owns_by_mail(desk, mail)
+    assert invitations.offer(desk.directory, text).has_account
+    with pytest.raises(WrongPassword):
+        desk.accept(text, "another horse")
+    with pytest.raises(SignInRefused):
+        there.sign_in(mail, "another horse")
+    desk.accept(text)
+    assert there.sign_in(mail).workspace_id == there.world.workspace_id
+
+
+def test_a_password_by_an_owners_link_proves_nothing(desk: Desk) -> None:
+    mail, there = address(), Desk(new_world(desk.world.app))
+    there.person(mail, active=True)
+    text = owns_by_mail(desk, mail)
+    desk.accept(text, "another horse")
+    assert desk.sign_in(mail, "another horse").workspace_id == desk.world.workspace_id
+    with pytest.raises(SignInRefused):
+        there.sign_in(mail, "another horse")
+
+
+def test_a_link_dies_with_the_ownership(desk: Desk) -> None:
+    text = new_link(desk)
+    ann = desk.person(address(), active=True)
+    life.transfer(desk.directory, desk.call.actor, ann)
+    life.transfer(desk.directory, desk.call.actor, desk.world.owner_id)
+    with pytest.raises(InvitationNotPending):
+        desk.accept(text)

@@ -163,19 +163,40 @@ def test_a_due_reduction_counts_before_any_timer(shop: Shop, scim: Client) -> No
 def test_added_seats_can_cover_a_waiting_reduction(shop: Shop, scim: Client) -> None:
     for number in range(2):
         scim.user(f"u{number}")
-    shop.reduce(1)
+    reduction = shop.reduce(1)
     shop.come_due()
     assert shop.pool().withheld == 1
-    assert shop.add(1) == Pool(licence="member", purchased=3, assigned=3)
+    with pytest.raises(ReductionNotPossible, match=r"Its day has come; .* Add seats instead"):
+        seats.cancel_reduction(shop.directory, shop.actor, reduction.id)
+    stock = seats.add(shop.directory, shop.actor, "member", 1)
+    assert stock.pool == Pool(licence="member", purchased=3, assigned=3)
+    assert (stock.reductions, stock.notes) == ((), ("The reduction by 1 'member' seats is in effect.",))
     assert shop.changes()[-2:] == [(Change.ADDED, 1, 0, 0, 0), (Change.REDUCED, -1, 0, 0, 0)]
+
+
+def test_what_is_shown_is_what_a_claim_finds_before_any_timer(shop: Shop, scim: Client) -> None:
+    scim.user("ann")
+    shop.reduce(2)
+    shop.now += 62 * DAY
+    assert "2 to go by a reduction that is due" in post(scim, "bea").json["detail"]
+    acts = shop.acts()
+    (stock,) = seats.show(shop.directory, shop.actor, "member")
+    assert (stock.pool.available, stock.pool.withheld, stock.pool.purchased) == (0, 2, 3)
+    assert [each.state for each in stock.reductions] == [ReductionState.WAITING]
+    assert "is waiting: 2 are in use and 1 would remain" in stock.notes[0]
+    seats.add(shop.directory, shop.actor, "member", 3)
+    shop.reduce(2)
+    shop.now += 31 * DAY
+    assert shop.pool() == Pool(licence="member", purchased=2, assigned=2), "applied as a claim would"
+    assert "seats.reduction_applied" not in acts
 
 
 def test_reductions_together_leave_nothing_below_zero(shop: Shop) -> None:
     shop.reduce(2)
-    with pytest.raises(ReductionNotPossible, match="1 to 1"):
+    with pytest.raises(ReductionNotPossible, match="at most 1 more can go"):
         shop.reduce(2)
     shop.reduce(1)
-    with pytest.raises(ReductionNotPossible, match="to go already"):
+    with pytest.raises(ReductionNotPossible, match="no more can go"):
         shop.reduce(1)
     with pytest.raises(ReductionNotPossible):
         seats.reduce(shop.directory, shop.actor, "member", 0)

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from scim_server.directory import contacts, invitations, signin
+from scim_server.directory import contacts, invitations, owner_link, signin
 from scim_server.directory.invitations import WrongPassword
 from scim_server.directory.passwords import is_password
 from scim_server.directory.signin import SignInRefused
@@ -243,3 +243,65 @@ def test_no_session_outlives_a_deactivation_at_the_same_time(desk: Desk) -> None
         for each in entering:
             each.result()
     assert desk.rows(tables.sessions) == 0
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_reset_between_the_password_and_the_session(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    mail = f"owner@{desk.world.name}.test"
+
+    def link() -> str:
+        return owner_link.issue(desk.directory, desk.call.actor).link.rpartition("/")[2]
+
+    desk.accept(link())
+    there = Desk(new_world(desk.world.app))
+    text = there.invite(there.person(mail)) if elsewhere else link()
+
+    def compare(stored: str | None, given: str) -> bool:
+        fits = is_password(stored, given)
+        monkeypatch.setattr(signin, "is_password", is_password)
+        invitations.accept(desk.directory, text, password="another horse")
+        return fits
+
+    monkeypatch.setattr(signin, "is_password", compare)
+    with pytest.raises(SignInRefused):
+        desk.sign_in(mail)
+    assert desk.rows(tables.sessions) == 0
+    assert desk.sign_in(mail, "another horse").contact_id == desk.world.owner_id
+
+
+@pytest.mark.parametrize("operation", [{"op": "replace", "value": "a new one, by SCIM"}, {"op": "remove"}])
+def test_another_own_password_ends_the_sessions_of_the_former(two_doors: TwoDoors, operation: dict[str, str]) -> None:
+    there, own = two_doors.there, two_doors.own()
+    by_account = there.sign_in(two_doors.mail).text
+    session = signin.session_of(there.directory, own)
+    assert session is not None
+    client = there.world.client()
+    same = {"op": "replace", "path": "password", "value": "set by the provider"}
+    assert client.patch(f"/Users/{session.contact.id}", same).status == 200
+    assert signin.session_of(there.directory, own) is not None
+    assert client.patch(f"/Users/{session.contact.id}", {**operation, "path": "password"}).status == 200
+    assert signin.session_of(there.directory, own) is None
+    assert signin.session_of(there.directory, by_account) is not None
+
+
+def test_a_contact_that_another_person_gets(desk: Desk) -> None:
+    mail, other = address(), address()
+    ann = member(desk, mail)
+    desk.set_active(ann, False)
+    value = {"userName": other, "emails": [{"value": other}], "active": True}
+    assert desk.world.client().patch(f"/Users/{ann}", {"op": "replace", "value": value}).status == 200
+    with pytest.raises(SignInRefused):
+        desk.sign_in(mail)
+    assert desk.rows(tables.account_links) == 0
+
+
+def test_an_account_at_a_private_address_outlives_a_new_name(desk: Desk) -> None:
+    private, other = address(), address()
+    ann = desk.accept(desk.invite(desk.person(address()), private)).contact_id
+    desk.set_active(ann, False)
+    value = {"userName": other, "emails": [{"value": other}]}
+    assert desk.world.client().patch(f"/Users/{ann}", {"op": "replace", "value": value}).status == 200
+    desk.set_active(ann, True)
+    assert desk.sign_in(private).contact_id == ann

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from scim_server.app import open_directory
+from scim_server.domain.events import Kind
 from scim_server.settings import Settings
 from scim_server.storage.db import reading
 from scim_server.storage.tables import activity, contacts, members, outbox, seats
@@ -106,7 +107,7 @@ def _check_tables(url: str) -> None:
         active = set(db.scalars(select(contacts.c.id).where(contacts.c.status == "active")))
         holders = list(db.scalars(select(seats.c.holder_id).where(seats.c.holder_id.is_not(None))))
         created = list(db.scalars(select(activity.c.subject_id).where(activity.c.act == "contact.provisioned")))
-        recorded = set(db.scalars(select(activity.c.id).where(activity.c.act.startswith("contact."))))
+        recorded = set(db.scalars(select(activity.c.id).where(activity.c.act.in_([kind.value for kind in Kind]))))
         sent = set(db.scalars(select(outbox.c.id)))
         joined = set(db.scalars(select(members.c.contact_id)))
     directory.engine.dispose()

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import secrets
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import Table, delete, update
 
+from scim_server.directory import access
+from scim_server.domain.roles import Permission
+from scim_server.http.api import RESOURCES
+from scim_server.scim.protocol import ROUTES
 from scim_server.storage import ledger
-from scim_server.storage.db import reading
+from scim_server.storage.access import hash_of
+from scim_server.storage.access_tables import tokens
+from scim_server.storage.db import reading, writing
+from scim_server.storage.tables import sessions
+from tests.directory.desk import PASSWORD, address
+from tests.directory.desk import Desk as People
+from tests.http.browser import Browser
+from tests.http.doors import API, FLASK, NOBODYS, SCIM, Caller, Line, Target, new_target, seen, statuses
+from tests.http.oauth_desk import new_desk
 from tests.support import ENTERPRISE_URN, GROUP_URN, USER_URN, Answer, Client, World, new_world, patch_body
 
 
@@ -221,3 +237,196 @@ def test_a_manager_of_the_other_workspace_is_an_opaque_value(mine: Side, theirs:
     manager = user[ENTERPRISE_URN]["manager"]
     assert set(manager) <= {"value", "$ref"}
     assert mine.client.get(f"/Users/{manager['value']}").status == 404
+
+
+# Every route there is, by tests/http/doors.py
+
+
+@pytest.fixture
+def target(app: Flask) -> Target:
+    return new_target(app)
+
+
+def _bearer(app: Flask, text: str | None) -> Caller:
+    return Caller(Browser(app), {} if text is None else {"Authorization": f"Bearer {text}"})
+
+
+def _past(world: World, table: Table, text: str) -> str:
+    """A token or session whose time is up."""
+    past = world.directory.now() - timedelta(days=1)
+    query = update(table).where(table.c.hash == hash_of(text)).values(expires=past)
+    assert writing(world.directory.engine, lambda db: db.execute(query)).rowcount == 1
+    return text
+
+
+def _token(world: World, scopes: str, user_name: str | None = None) -> tuple[str, str, str]:
+    """(connection, id, text) of a new token."""
+    connection = secrets.token_hex(4)
+    access.create_connection(world.directory, world.name, connection)
+    token, text = access.create_token(
+        world.directory, world.name, connection, secrets.token_bytes, scopes=scopes, user_name=user_name
+    )
+    return connection, token.id, text
+
+
+def _dead_tokens(world: World) -> dict[str, str | None]:
+    """Tokens of the very workspace that is asked about, which open nothing any more, or never did."""
+    connection, token_id, revoked = _token(world, EVERY_SCOPE)
+    access.revoke_token(world.directory, world.name, connection, token_id)
+    expired = _past(world, tokens, _token(world, EVERY_SCOPE)[2])
+    return {"none": None, "unknown": "scim_" + "B" * 43, "revoked": revoked, "expired": expired}
+
+
+EVERY_SCOPE = " ".join(Permission)
+
+
+def _bearer_lines() -> Iterator[tuple[str, Line]]:
+    """(method, line) of each route that takes bearer tokens."""
+    for route in ROUTES:
+        for method, operation in route.operations.items():
+            line = SCIM[operation]
+            yield method, replace(line, path=f"/scim/v2{line.path}")
+    yield from ((method, line) for (_, method), line in API.items())
+    yield from ((method.replace("*", "GET"), line) for (rule, method), line in FLASK.items() if rule.startswith("/api"))
+
+
+def _other_lines() -> Iterator[tuple[str, str, Line]]:
+    """(rule, method, line) of each route that takes none."""
+    for (rule, method), line in FLASK.items():
+        if not rule.startswith("/api"):
+            yield rule, method.replace("*", "POST"), line
+
+
+def test_every_route_has_a_line(app: Flask) -> None:
+    assert SCIM.keys() == {name for route in ROUTES for name in route.operations.values()}
+    assert API.keys() == {(name, method) for name, methods in RESOURCES.items() for method in methods}
+    found = {
+        (rule.rule, method)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or {"*"}) - {"HEAD", "OPTIONS"}
+    }
+    assert FLASK.keys() == found
+
+
+def test_no_route_opens_to_a_token_that_is_none_or_dead(target: Target) -> None:
+    before = target.everything()
+    for method, line in _bearer_lines():
+        bodies = {}
+        for name, text in _dead_tokens(target.world).items():
+            for named in (target.named, NOBODYS):
+                answer = _bearer(target.world.app, text).ask(method, line, named)
+                assert answer.status == line.stranger == 401, (name, method, line)
+                assert target.mark not in seen(answer, named)
+                bodies[name, named is NOBODYS] = answer.text
+        assert len(set(bodies.values())) == 1, "the same body, whatever is wrong and whatever there is"
+    assert target.everything()[:3] == before[:3]
+
+
+def test_no_route_opens_to_a_token_of_another_workspace(app: Flask, target: Target) -> None:
+    before, of_connection, of_owner = target.everything(), new_world(app), new_world(app)
+    me = f"owner@{of_owner.name}.test"
+    text = _token(of_owner, EVERY_SCOPE, me)[2]
+    for method, line in _bearer_lines():
+        _check_foreign(target, _bearer(app, _token(of_connection, EVERY_SCOPE)[2]), method, line)
+        if not line.path.endswith("/Me"):
+            _check_foreign(target, _bearer(app, text), method, line)
+    assert Client(app, text).get("/Me").json["userName"] == me, "which is the caller alone"
+    assert target.everything() == before
+
+
+def _check_foreign(target: Target, caller: Caller, method: str, line: Line) -> None:
+    """The status that the line says, and an answer that would be the same if there were no such workspace."""
+    answer = caller.ask(method, line, target.named)
+    assert statuses(answer) == {line.foreign}, (method, line, answer.text)
+    told = seen(answer, target.named)
+    for secret in (target.mark, target.world.workspace_id, target.world.owner_id):
+        assert secret not in told, (method, line)
+    if line.foreign == 201:  # made in the caller's own workspace, of nobody that is elsewhere
+        assert "members" not in answer.json
+    elif not line.why_told:
+        assert told == seen(caller.ask(method, line, NOBODYS), NOBODYS), (method, line)
+
+
+def test_no_route_opens_to_a_lesser_scope(target: Target) -> None:
+    before = target.everything()[:3]
+    for method, line in _bearer_lines():
+        if not line.needs:
+            continue
+        scopes = " ".join(each for each in Permission if each not in line.needs)
+        person = f"owner@{target.world.name}.test" if line.path.endswith("/Me") else None
+        text = _token(target.world, scopes, person)[2]
+        answers = set()
+        for named in (target.named, NOBODYS):
+            answer = _bearer(target.world.app, text).ask(method, line, named)
+            assert statuses(answer) == {403}, (method, line, answer.text)
+            assert "insufficient_scope" in f"{answer.headers} {answer.text}", (method, line)
+            assert target.mark not in answer.text
+            answers.add(seen(answer, named))
+        assert len(answers) == 1, "what there is, and what there isn't"
+    assert target.everything()[:3] == before
+
+
+def test_pages_and_clients_routes_open_to_no_bearer_token(target: Target) -> None:
+    before, live = target.everything(), _token(target.world, EVERY_SCOPE)[2]
+    for rule, method, line in _other_lines():
+        for text in (*_dead_tokens(target.world).values(), live, target.named["access_token"]):
+            for named in (target.named, NOBODYS):
+                answer = _bearer(target.world.app, text).ask(method, line, named)
+                assert answer.status == line.stranger or line.why_told, (rule, method, answer.text)
+                assert target.mark not in seen(answer, named), (rule, method)
+    assert target.everything()[:3] == before[:3]
+
+
+def test_no_page_opens_to_an_administrator_of_another_workspace(app: Flask, target: Target) -> None:
+    before, world = target.everything(), new_world(app)
+    desk, signed_in = new_desk(world), _administrator(world)
+    basic = b64encode(f"{desk.client.id}:{desk.secret}".encode()).decode()
+    for rule, method, line in _other_lines():
+        by_client = rule.startswith("/oauth/") and "authorize" not in rule
+        client = Caller(Browser(app), {"Authorization": f"Basic {basic}"})
+        admin = client if by_client else _administrator(world) if rule.startswith("/signout") else signed_in
+        if "{" in line.path or "{" in str(line.body or {}).strip("{}"):
+            _check_foreign(target, admin, method, line)
+        else:
+            answer = admin.ask(method, line, target.named)
+            assert answer.status == line.foreign, (rule, method, answer.text)
+            assert target.mark not in answer.text
+            assert target.world.name not in answer.text
+    assert target.everything() == before
+    assert new_desk(target.world).reads(target.named["access_token"]) == 200, "nobody else revoked it"
+
+
+def _administrator(world: World) -> Caller:
+    """A browser in which an administrator is signed in, with the form's secret to go with it."""
+    people, mail, browser = People(world), address(), Browser(world.app)
+    people.accept(people.invite(people.person(mail, roles=[{"value": "admin"}])))
+    assert browser.sign_in(world.name, mail, PASSWORD).status_code == 303
+    return Caller(browser, {}, {"csrf_token": browser.form("/", "/signout")["csrf_token"]})
+
+
+@pytest.mark.parametrize("expire", [False, True])
+def test_no_page_opens_to_a_session_that_ended(target: Target, expire: bool) -> None:
+    admin = _administrator(target.world)
+    assert admin.ask("GET", FLASK["/", "GET"], {}).status == 200
+    _end_sessions(target.world, expire=expire)
+    for rule, method, line in _other_lines():
+        if rule not in ("/", "/oauth/authorize"):
+            continue
+        answer = _copied(admin).ask(method, line, target.named)
+        assert answer.status == 303, (rule, method)
+        assert answer.headers["Location"].startswith("/signin"), (rule, method)
+        assert target.mark not in answer.text
+
+
+def _copied(caller: Caller) -> Caller:
+    """A browser that has the same cookie, and keeps it when the other is told to forget it."""
+    browser, cookie = Browser(caller.browser.app), caller.browser.cookie
+    browser.client.set_cookie(cookie.key, cookie.value)
+    return replace(caller, browser=browser)
+
+
+def _end_sessions(world: World, *, expire: bool) -> None:
+    past = world.directory.now() - timedelta(days=1)
+    change = update(sessions).values(expires=past) if expire else delete(sessions)
+    query = change.where(sessions.c.workspace_id == world.workspace_id)
+    assert writing(world.directory.engine, lambda db: db.execute(query)).rowcount >= 1

@@ -61,10 +61,11 @@ def kept(request: pytest.FixtureRequest, new_database: Callable[[str], str], fol
 
 def everything_stored(world: World) -> str:
     """Every value of every table, and on PostgreSQL what its planner remembers of them."""
+    world.app.extensions["guard"].log.flush()
     engine = world.directory.engine
     with reading(engine) as db:
         names = inspect(db).get_table_names()
-        assert {"contacts", "activity", "outbox", "accounts", "items"} <= set(names)
+        assert {"contacts", "activity", "outbox", "accounts", "items", "requests"} <= set(names)
         rows = [str(tuple(row)) for name in names for row in db.execute(text(f'SELECT * FROM "{name}"'))]
         if engine.dialect.name == "postgresql":
             rows += [str(tuple(row)) for row in db.execute(text("SELECT * FROM pg_stats WHERE schemaname = 'public'"))]
@@ -117,7 +118,9 @@ def lived(world: World, client: Client) -> str:
 
 
 def link_account(world: World, contact_id: str) -> None:
-    account = accounts.Account(id=world.directory.new_id(), email="zerafina@quillmark.test", password=None)
+    account = accounts.Account(
+        id=world.directory.new_id(), email="zerafina@quillmark.test", password=None, proven=False
+    )
 
     def work(db: Any) -> None:
         accounts.add_account(db, account, world.directory.now())
@@ -279,7 +282,7 @@ def test_an_account_that_opens_another_workspace_outlives_the_contact(app: Any, 
     other = new_world(app)
     mine, theirs = client.user("kim@k.test")["id"], other.client().user("kim@k.test")["id"]
     email = f"{secrets.token_hex(4)}@k.test"
-    account = accounts.Account(id=world.directory.new_id(), email=email, password=None)
+    account = accounts.Account(id=world.directory.new_id(), email=email, password=None, proven=False)
 
     def work(db: Any) -> None:
         accounts.add_account(db, account, world.directory.now())

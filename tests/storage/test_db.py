@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -95,6 +98,24 @@ def test_other_databases_are_refused(url: str) -> None:
 def test_sqlite_is_set_to_keep_what_it_was_given(sqlite: Engine, pragma: str, value: int | str) -> None:
     with reading(sqlite) as db:
         assert db.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+def test_a_new_sqlite_file_is_its_owners_alone_and_an_old_one_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    engine = open_engine(f"sqlite:///{path}")
+    before = os.umask(0o022)
+    try:
+        writing(engine, lambda db: db.execute(text("CREATE TABLE t (a)")))
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+        assert modes == dict.fromkeys(("new.db", "new.db-wal", "new.db-shm"), 0o600)
+    finally:
+        os.umask(before)
+        engine.dispose()
+    path.chmod(0o640)
+    engine = open_engine(f"sqlite:///{path}")
+    writing(engine, lambda db: db.execute(text("DROP TABLE t")))
+    engine.dispose()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_sqlite_watches_foreign_keys(sqlite: Engine) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from sqlalchemy import Engine, MetaData, insert, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 import scim_server.storage.access_tables  # noqa: F401 - its tables are of the same metadata
+from scim_server.storage import accounts
 from scim_server.storage.db import open_engine, reading, transaction
 from scim_server.storage.tables import metadata
 from scim_server.storage.upgrade import NewerDatabase, StrayRows, config_for, upgrade
@@ -226,6 +228,28 @@ def rows_of(engine: Engine) -> dict[str, list[Any]]:
             elif name in (*ROWS, "contact_external_ids", "group_external_ids"):
                 found[name] = sorted(tuple(row) for row in db.execute(text(f"SELECT * FROM {name} ORDER BY 2")))
     return found
+
+
+def test_invitations_under_way_can_expire_after_an_upgrade(engine: Engine) -> None:
+    filled(engine)
+    pending = {"email": "ann@x.test", "sent_at": "2026-05-01T00:00:00+00:00", "expires_at": "2026-05-08T02:00:00+02:00"}
+    answered = {**pending, "state": "accepted", "status_before": "inactive"}
+    rows = {"ann": {**pending, "state": "pending", "status_before": "uninvited"}, "bea": answered}
+    with transaction(engine, "write") as db:
+        for contact_id, invitation in rows.items():
+            values = {"id": contact_id, "invitation": json.dumps(invitation)}
+            status = "invited" if contact_id == "ann" else "active"
+            db.execute(
+                text(f"UPDATE contacts SET invitation = :invitation, status = '{status}' WHERE id = :id"), values
+            )
+    upgrade(engine)
+    with reading(engine) as db:
+        links = db.execute(text("SELECT workspace_id, contact_id, email, expires, hash FROM invitation_links")).all()
+        due = accounts.invitations_due(db, datetime(2026, 5, 8, tzinfo=UTC))
+        assert not accounts.invitations_due(db, datetime(2026, 5, 7, 23, 59, tzinfo=UTC))
+    assert [tuple(row)[:4] for row in links] == [("w", "ann", "ann@x.test", "2026-05-08T00:00:00.000000Z")]
+    assert len(links[0].hash) == 64
+    assert [(link.workspace_id, link.contact_id) for link in due] == [("w", "ann")]
 
 
 def test_sqlite_plans_for_many_rows(new_database: Callable[[str], str]) -> None:

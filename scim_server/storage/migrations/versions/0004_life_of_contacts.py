@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,6 +27,7 @@ def upgrade() -> None:
         sa.Column("email", TEXT, nullable=False),
         sa.Column("email_key", TEXT, nullable=False),
         sa.Column("password", TEXT, nullable=True),
+        sa.Column("proven", sa.Boolean(), nullable=False),
         sa.Column("created", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("email_key", name=op.f("uq_accounts_email_key")),
@@ -101,6 +105,7 @@ def upgrade() -> None:
         sa.Column("workspace_id", TEXT, nullable=False),
         sa.Column("contact_id", TEXT, nullable=False),
         sa.Column("hash", TEXT, nullable=False),
+        sa.Column("email", TEXT, nullable=True),
         sa.Column("expires", TEXT, nullable=False),
         sa.ForeignKeyConstraint(
             ["workspace_id", "contact_id"],
@@ -146,6 +151,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_activity_actor_id", "activity", ["workspace_id", "actor_id", "id"], unique=False)
     _open_the_ledger()
+    _let_invitations_expire()
     op.add_column("workspaces", sa.Column("billing_day", sa.Integer(), server_default=sa.text("1"), nullable=False))
 
 
@@ -168,6 +174,31 @@ def _open_the_ledger() -> None:
     """
     now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
     op.get_bind().execute(sa.text(statement), {"now": now})
+
+
+def _let_invitations_expire() -> None:
+    """A link for each invitation under way, by which it is found once its time is up. Nobody has its text."""
+    db = op.get_bind()
+    invited = db.execute(sa.text("SELECT workspace_id, id, invitation FROM contacts WHERE status = 'invited'")).all()
+    rows = []
+    for contact in invited:
+        invitation = json.loads(contact.invitation or "{}")
+        if invitation.get("state") != "pending":
+            continue
+        expires = datetime.fromisoformat(invitation["expires_at"]).astimezone(UTC).replace(tzinfo=None)
+        rows.append(
+            {
+                "workspace_id": contact.workspace_id,
+                "contact_id": contact.id,
+                "hash": sha256(secrets.token_bytes(32)).hexdigest(),
+                "email": invitation["email"],
+                "expires": expires.isoformat(timespec="microseconds") + "Z",
+            }
+        )
+    if rows:
+        columns = "workspace_id, contact_id, hash, email, expires"
+        values = ":workspace_id, :contact_id, :hash, :email, :expires"
+        db.execute(sa.text(f"INSERT INTO invitation_links ({columns}) VALUES ({values})"), rows)
 
 
 def downgrade() -> None:
