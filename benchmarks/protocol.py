@@ -132,7 +132,11 @@ def main() -> None:
             url = stack.enter_context(database(options.database, folder))
             still, growing = seed(url, size, (0, OTHERS))
             data = {name: growing if name in GROWING else still for name in SCENARIOS}
-            servers[size] = (stack.enter_context(serving(url, workers=WORKERS, environment={"SCIM_SERVER_RATE_LIMIT": "off"})), data, folder)
+            servers[size] = (
+                stack.enter_context(serving(url, workers=WORKERS, environment={"SCIM_SERVER_RATE_LIMIT": "off"})),
+                data,
+                folder,
+            )
         constant = stack.enter_context(constant_view())
         for number in range(options.rounds):
             figures.setdefault(("constant view", 0), []).append(measure(constant, options.seconds))

@@ -41,7 +41,12 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", ROOT / "CHANGES.md", *(ROOT / "docs").rglob("*.md")]:
+    for page in [
+        ROOT / "README.md",
+        ROOT / "CHANGES.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "conformance").rglob("*.md"),
+    ]:
         for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if "://" not in link:
                 assert (page.parent / link).exists(), f"{page.name}: {link}"

@@ -15,7 +15,7 @@ from scim_server.domain.roles import Permission
 from scim_server.mapping import group_profile, to_group
 from scim_server.scim.errors import ScimError
 from scim_server.scim.match import comparable
-from scim_server.scim.patch import Operation, apply, split
+from scim_server.scim.patch import Operation, apply, as_elements, split
 from scim_server.scim.schema import GROUP, fold
 from scim_server.scim.values import check_immutable, read_value
 from scim_server.storage import groups, ledger
@@ -220,7 +220,9 @@ def _change_members(db: Db, call: Call, group: Group, operation: Operation) -> i
         if term is not None:
             condition = member_condition(db, call.base, term)
             return groups.remove_where(db, call.workspace_id, group.id, condition)
-    elements = read_value(_MEMBERS, _unwrapped(operation.value), call.tolerance, _MEMBERS.name)
+    value = _unwrapped(operation.value)
+    given = as_elements(value) if operation.op == "add" else value
+    elements = read_value(_MEMBERS, given, call.tolerance, _MEMBERS.name)
     return _MEMBER_CHANGES[operation.op](db, call, group, operation, elements or [])
 
 

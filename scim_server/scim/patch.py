@@ -222,9 +222,14 @@ def _change(attribute: Attribute, current: Any, operation: Operation, tolerance:
 
 def _add(attribute: Attribute, current: Any, operation: Operation, tolerance: frozenset[str]) -> Any:
     if attribute.multi_valued:
-        added = read_value(attribute, operation.value, tolerance, str(operation.path.target))
+        added = read_value(attribute, as_elements(operation.value), tolerance, str(operation.path.target))
         return _append(attribute, current or [], added or [])
     return _replace(attribute, current, operation, tolerance)
+
+
+def as_elements(value: Any) -> Any:
+    """What `add` gives to a multi-valued attribute: one object is an element for itself (RFC 7644 §3.5.2.1)."""
+    return [value] if isinstance(value, dict) else value
 
 
 def _replace(attribute: Attribute, current: Any, operation: Operation, tolerance: frozenset[str]) -> Any:

@@ -263,14 +263,19 @@ def _read_order(request: Request) -> bool:
 
 
 def check_match(request: Request, version: str) -> None:
-    """Refuse a write whose If-Match names none of the current version (RFC 7644 §3.14)."""
+    """Refuse a write whose If-Match doesn't name the current version, or whose If-None-Match does.
+
+    RFC 7644 §3.14, RFC 9110 §13.1.1 and §13.1.2. Raises ScimError preconditionFailed.
+    """
     wanted = request.headers.get("if-match", "").strip()
     if wanted and not _names_version(wanted, version):
         raise ScimError("preconditionFailed")
+    if is_unchanged(request, version):
+        raise ScimError("preconditionFailed", "The resource has the version given in If-None-Match.")
 
 
 def is_unchanged(request: Request, version: str) -> bool:
-    """Whether If-None-Match names the current version, so that 304 is the answer."""
+    """Whether If-None-Match names the current version: then a read is answered with 304, and a write refused."""
     known = request.headers.get("if-none-match", "").strip()
     return bool(known) and _names_version(known, version)
 

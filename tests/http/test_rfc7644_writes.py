@@ -119,6 +119,14 @@ def test_members_are_patched(client: Client, operation: dict[str, Any], left: st
     assert sorted(member["value"] for member in found) == sorted(ids[name] for name in left)
 
 
+def test_one_member_may_be_added_as_an_object_where_nothing_is_forgiven(world: World) -> None:
+    """[7644-3.5.2.1-05]"""
+    strict = world.client(preset="strict")
+    ann, group = strict.user("ann@x.test")["id"], strict.group("Team")["id"]
+    assert strict.patch(f"/Groups/{group}", {"op": "add", "path": "members", "value": {"value": ann}}).status == 204
+    assert [member["value"] for member in strict.get(f"/Groups/{group}").json["members"]] == [ann]
+
+
 def test_a_deletion_is_answered_with_nothing(client: Client) -> None:
     """[7644-3.6-01] [7644-3.6-02]"""
     for path in (f"/Users/{client.user('ann@x.test')['id']}", f"/Groups/{client.group('Team')['id']}"):
@@ -253,6 +261,8 @@ def test_a_write_on_an_old_version_changes_nothing(client: Client, kind: str) ->
         stale = client.request(method, path, data, {"If-Match": old.headers["ETag"]})
         assert stale.status == 412
         assert client.get(path).json == before
+    refused = client.request("PUT", path, {name: "new"}, {"If-None-Match": "*"})
+    assert (refused.status, client.get(path).json) == (412, before)
     current = {"If-Match": before["meta"]["version"]}
     assert client.request("PUT", path, {name: "new"}, current).status == 200
     assert client.request("DELETE", path, None, {"If-Match": "*"}).status == 204

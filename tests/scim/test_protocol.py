@@ -333,6 +333,15 @@ def test_preconditions(header: str, names_it: bool) -> None:
         assert caught.value.status == 412
 
 
+@pytest.mark.parametrize("header", ["*", VERSION, '"2", "3"'])
+def test_a_write_that_wants_no_such_version(header: str) -> None:
+    """[7644-3.14-04] RFC 9110 §13.1.2"""
+    with pytest.raises(ScimError) as caught:
+        check_match(headed(if_none_match=header), VERSION)
+    assert (caught.value.status, caught.value.detail) == (412, "The resource has the version given in If-None-Match.")
+    check_match(headed(if_none_match='W/"2"'), VERSION)
+
+
 def test_no_precondition() -> None:
     for asked in (request(), headed(if_match="", if_none_match=" ")):
         check_match(asked, VERSION)

@@ -1,0 +1,1 @@
+"""Tests of the conformance suite: that our server passes it, and that no planted fault does."""
