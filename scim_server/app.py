@@ -119,18 +119,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     site = pages.Site(directory=directory, base_url=settings.base_url, key=key, throttle=guard.throttle)
     pages.mount(app, site)
     signin.mount(app)
-    _serve_oauth(app, directory, settings, guard.throttle)
+    _serve_oauth(app, directory, settings, guard)
     headers.mount(app, settings.base_url)
     served = behind(app.wsgi_app, settings.proxies())
     app.wsgi_app = patient(served, settings.threads)  # type: ignore[method-assign,assignment]
     return app
 
 
-def _serve_oauth(app: Flask, directory: Directory, settings: Settings, throttle: Throttle) -> None:
+def _serve_oauth(app: Flask, directory: Directory, settings: Settings, guard: Guard) -> None:
     server = authorization.Server(
         app,
         directory,
-        throttle,
+        guard,
         base_url=settings.base_url,
         jwt=settings.access_tokens == "jwt",
         lifetime=timedelta(minutes=settings.token_minutes),

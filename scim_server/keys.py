@@ -7,11 +7,11 @@ named, and follow no redirect: who may name a URL here must not be able to make 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, Final
 
 import httpx
@@ -24,7 +24,7 @@ MICROSOFT: Final = "login.microsoftonline.com"
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 MOST_AGE: Final = timedelta(hours=24)
 LEEWAY: Final = 60  # seconds that two clocks may differ by
-TIMEOUT: Final = 5.0  # seconds, for the whole of a fetch
+TIMEOUT: Final = 5.0  # seconds, for the whole of a fetch, from the look-up of the name to the last byte
 LARGEST: Final = 256 * 1024  # bytes of a key set
 FRESH: Final = timedelta(hours=1)
 STALE: Final = timedelta(hours=24)  # how long a fetched set serves while its source is down
@@ -56,12 +56,15 @@ class KeySets:
     """Finds key sets and verifies what was signed with them; what is fetched is kept in this process.
 
     `hosts` are those that may be asked: a name for port 443, or name:port. `certificates` is a PEM file with
-    authorities to trust besides the public ones.
+    authorities to trust besides the public ones; `timeout` is in seconds.
     """
 
-    def __init__(self, hosts: Iterable[str] = (MICROSOFT,), certificates: str = "") -> None:
+    def __init__(
+        self, hosts: Iterable[str] = (MICROSOFT,), certificates: str = "", *, timeout: float = TIMEOUT
+    ) -> None:
         self._hosts = frozenset(host.strip().lower() for host in hosts)
         self._certificates = certificates
+        self._timeout = timeout
         self._kept: dict[str, _Kept] = {}
         self._turns: dict[str, Lock] = {}
         self._making = Lock()
@@ -143,12 +146,17 @@ class KeySets:
         return place
 
     def _renewed(self, place: httpx.URL, kid: str | None, now: datetime) -> _Kept:
-        """What is kept, after asking for it; where another thread is asking already, what there was."""
+        """What is kept, after asking for it; where another thread is asking already, what there was.
+
+        Raises Untrusted where there was nothing, and the other thread doesn't get it in time either.
+        """
         url = str(place)
         with self._making:
             turn = self._turns.setdefault(url, Lock())
         before = self._kept.get(url)
-        if not turn.acquire(blocking=before is None) and before is not None:
+        if not turn.acquire(timeout=self._timeout if before is None else 0):
+            if before is None:
+                raise Untrusted("The issuer's key set can't be fetched now.")
             return before
         try:
             kept = self._kept.get(url)
@@ -168,23 +176,44 @@ class KeySets:
         return _Kept(keys, now, now if in_turn else now + AGAIN)
 
     def _fetched(self, place: httpx.URL) -> bytes:
-        """The body at `place`, at most LARGEST bytes and within TIMEOUT. Raises Untrusted and httpx.HTTPError."""
+        """The body at `place`, at most LARGEST bytes and in time. Raises Untrusted and httpx.HTTPError.
+
+        By a thread of its own: httpx limits each step, so that whoever sends a byte now and then could hold one of the
+        server's. Closing the client ends it at the next byte, or when that doesn't come.
+        """
         context = httpx.create_ssl_context()
         if self._certificates:
             context.load_verify_locations(self._certificates)
-        until, body = time.monotonic() + TIMEOUT, bytearray()
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        with (
-            httpx.Client(verify=context, timeout=TIMEOUT, follow_redirects=False) as client,
-            client.stream("GET", place, headers=headers) as answer,
-        ):
-            if answer.status_code != httpx.codes.OK:
-                raise Untrusted("The issuer's key set isn't where it should be.")
-            for part in answer.iter_raw():
-                body += part
-                if len(body) > LARGEST or time.monotonic() > until:
-                    raise Untrusted("The issuer's key set is too large or comes too slowly.")
-        return bytes(body)
+        found: Future[bytes] = Future()
+        client = httpx.Client(verify=context, timeout=self._timeout, follow_redirects=False)
+        Thread(target=_fetch, args=(client, place, found), name="key-set", daemon=True).start()
+        try:
+            return found.result(self._timeout)
+        except TimeoutError as error:
+            raise Untrusted("The issuer's key set comes too slowly.") from error
+        finally:
+            client.close()
+
+
+def _fetch(client: httpx.Client, place: httpx.URL, found: Future[bytes]) -> None:
+    try:
+        found.set_result(_body(client, place))
+    except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for
+        found.set_exception(error)
+
+
+def _body(client: httpx.Client, place: httpx.URL) -> bytes:
+    """Raises Untrusted and httpx.HTTPError."""
+    body = bytearray()
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    with client.stream("GET", place, headers=headers) as answer:
+        if answer.status_code != httpx.codes.OK:
+            raise Untrusted("The issuer's key set isn't where it should be.")
+        for part in answer.iter_raw():
+            body += part
+            if len(body) > LARGEST:
+                raise Untrusted("The issuer's key set is too large.")
+    return bytes(body)
 
 
 def opened(text: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

@@ -7,7 +7,7 @@ import secrets
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -99,6 +99,8 @@ class Source:
     asked: int = 0
     gate: threading.Event | None = None  # if there is one, it answers once that is set
     heard: Callable[[], object] = lambda: None
+    drips: bool = False  # a header that never ends, byte by byte, until nobody listens: then `hung_up` is set
+    hung_up: threading.Event = field(default_factory=threading.Event)
 
     @property
     def jwks_uri(self) -> str:
@@ -121,11 +123,20 @@ def published(folder: Path) -> Iterator[Source]:
             source.heard()
             if source.gate is not None:
                 source.gate.wait(60)
+            if source.drips:
+                self.drip()
             self.send_response(source.status)
             for name, value in {"Content-Length": str(len(source.body)), **source.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(source.body)
+
+        def drip(self) -> None:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Never: ")
+            with suppress(OSError):
+                while not threading.Event().wait(0.01):
+                    self.wfile.write(b"x")
+            source.hung_up.set()
 
         def log_message(self, *_: object) -> None:
             pass

@@ -33,7 +33,7 @@ MAY_IMPORT = {
         "storage.whole",
     },
     "app": {"http", "directory", "storage.db", "settings", "scim", "mail", "keys"},
-    "cli": {"directory", "storage", "app", "settings", "domain", "scim", "http.scim", "http.intake"},
+    "cli": {"directory", "storage", "app", "settings", "domain", "scim", "http.scim", "http.intake", "http.wire"},
 }
 # library → the rooms that may import it
 MAY_USE = {

@@ -105,6 +105,16 @@ WRONG: Mapping[str, tuple[Callable[[Issuer], str], str]] = {
 }
 
 
+def test_without_a_kid_the_only_key_of_the_set_counts(issuer: Issuer) -> None:
+    text = issuer.token(header={"kid": None})
+    only, other = (key.as_dict(private=False) for key in (issuer.rsa, issuer.ec))
+    assert verify(KeySets(), text, {"keys": [only]})
+    with pytest.raises(Untrusted, match="keys"):
+        verify(KeySets(), text, {"keys": [only, other]})
+    with pytest.raises(Untrusted):
+        verify(KeySets(), text, {"keys": [other]})
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_refused(issuer: Issuer, case: str) -> None:
     make, said = WRONG[case]
@@ -272,6 +282,21 @@ def test_who_has_no_set_yet_waits_for_the_one_that_asks(issuer: Issuer, source: 
         found = list(pool.map(lambda _: sets.keys_for(fetched(source), issuer.rsa.kid, now), range(8)))
     assert source.asked == 1
     assert all(found)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_source_that_never_comes_to_an_end_holds_nobody(issuer: Issuer, source: Source, kept: bool) -> None:
+    sets, now = KeySets([source.host], str(source.certificates), timeout=0.5), datetime.now(UTC)
+    if kept:
+        sets.keys_for(fetched(source), issuer.rsa.kid, now)
+    source.drips = True
+    later = now + timedelta(hours=2)
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(sets.keys_for, fetched(source), issuer.rsa.kid, later) for _ in range(4)]
+        refused = [type(each.exception(60)) for each in asking]
+    assert refused == [type(None) if kept else Untrusted] * 4
+    assert source.asked == 1 + kept
+    assert source.hung_up.wait(60), "and nothing goes on in the background"
 
 
 UNUSABLE: Mapping[str, dict[str, Any]] = {

@@ -109,7 +109,8 @@ def warn_of_site() -> None:
     """Say what a link that was just made begins with, where nobody has said what it is to begin with."""
     if not Settings().base_url:
         click.echo(
-            f"Warning: the link begins with {DEFAULT_SITE}, as SCIM_SERVER_BASE_URL isn't set.",
+            f"Warning: the link begins with {DEFAULT_SITE}, as SCIM_SERVER_BASE_URL isn't set. Set it to the URL that "
+            "people reach the server under, then make another link.",
             err=True,
         )
 
@@ -121,13 +122,28 @@ def show(values: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
-        click.echo(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")
+        if isinstance(value, Mapping):
+            show_block({_spaced(name): {_spaced(each): part for each, part in value.items()}})
+        else:
+            click.echo(f"{_spaced(name):<{width}}  {_plain(value)}")
+
+
+def show_block(values: Mapping[str, Any], indent: str = "") -> None:
+    """Print for a person what has parts: a line for each value, and the parts of one indented below its name."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            click.echo(f"{indent}{name}")
+            show_block(value, f"{indent}  ")
+        else:
+            click.echo(f"{indent}{name}: {_plain(value)}")
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _plain(value: Any) -> str:
     """A value as a person reads it."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name.replace('_', ' ')}: {_plain(each)}" for name, each in value.items())
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
@@ -140,7 +156,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
     if not rows:
         click.echo(empty)
         return
-    lines = [[name.replace("_", " ") for name in rows[0]]]
+    lines = [[_spaced(name) for name in rows[0]]]
     lines += [["" if value is None else _plain(value) for value in row.values()] for row in rows]
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     for line in lines:

@@ -23,6 +23,10 @@ workspace_option = click.option("--workspace", required=True, metavar="NAME", he
 _SETTINGS: Final = {
     "list_archived": ("--list-archived/--hide-archived", "Whether plain lists hold archived contacts."),
     "allow_delete": ("--allow-delete/--forbid-delete", "Whether DELETE removes people for good, or is refused."),
+    "restore_on_post": (
+        "--restore-on-post/--no-restore-on-post",
+        "Whether a POST of someone deactivated with the same externalId activates again, or is a conflict.",
+    ),
     "invite": ("--invite/--activate", "Whether active=true invites people by mail, or lets them in at once."),
     "basic_auth": ("--basic-auth/--no-basic-auth", "Whether a client's id and secret count as user and password."),
     "bare_token": ("--bare-token/--no-bare-token", "Whether a token counts without 'Bearer' before it."),
@@ -31,7 +35,11 @@ _LINK_NOTE = "The link is shown this once. By it the owner sets a password: hand
 connection_option = click.option("--connection", required=True, metavar="NAME", help="The connection's name.")
 
 scope_option = click.option(
-    "--scope", multiple=True, default=("scim",), show_default=True, help=f"Once for each of: {', '.join(SCOPES)}."
+    "--scope",
+    multiple=True,
+    default=("scim",),
+    show_default=True,
+    help=f"What is allowed: {', '.join(SCOPES)}. Repeat it for several.",
 )
 
 
@@ -154,18 +162,29 @@ def _show_connection(workspace: str, connection: Connection, *, as_json: bool) -
     show(values, as_json=as_json)
 
 
+@connection.command("show")
+@click.argument("name")
+@workspace_option
+@database_option
+@json_option
+def show_connection(name: str, workspace: str, as_json: bool) -> None:
+    """Show a connection with its settings."""
+    found = access.operators_call(opened(), workspace, name).connection
+    if found is not None:
+        _show_connection(workspace, found, as_json=as_json)
+
+
 @connection.command("list")
 @workspace_option
 @database_option
 @json_option
 def list_connections(workspace: str, as_json: bool) -> None:
-    """List a workspace's connections."""
-    rows = [
-        {"id": each.id, "connection": each.name, "preset": each.preset}
-        for each in access.list_connections(opened(), workspace)
-    ]
+    """List a workspace's connections; with --json, their settings too."""
+    found = access.list_connections(opened(), workspace)
+    rows = [{"id": each.id, "connection": each.name, "preset": each.preset} for each in found]
     if as_json:
-        show({"connections": rows}, as_json=True)
+        told = [{**row, "settings": asdict(each.settings)} for row, each in zip(rows, found, strict=True)]
+        show({"connections": told}, as_json=True)
     else:
         show_rows(rows, empty="The workspace has no connections.")
 

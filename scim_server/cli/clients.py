@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
 import orjson
 
-from scim_server.cli import database_option, json_option, main, opened, show, show_rows
+from scim_server.cli import database_option, json_option, main, opened, show, show_block
 from scim_server.cli.access import connection_option, scope_option, workspace_option
-from scim_server.directory import clients
+from scim_server.cli.client_text import client_block, trust_block
+from scim_server.directory import authorization, clients
 from scim_server.directory.clients import Listed
 from scim_server.domain.expiry import expiry_note
 from scim_server.storage.clients import Secret, Trust
@@ -34,6 +36,9 @@ _file_option = click.option(
     help="A file with its public keys: a JWK set.",
 )
 _url_option = click.option("--jwks-uri", metavar="URL", help="Where its public keys are published.")
+_all_option = click.option("--all", "with_revoked", is_flag=True, help="What is revoked too.")
+_REDIRECT_HELP = "Where a code may be sent: then it gets tokens by consent alone. Repeat it for several."
+_WAS_REVOKED = "It was revoked already; nothing changed."
 
 
 @main.group()
@@ -46,10 +51,11 @@ def client() -> None:
 @connection_option
 @click.option("--name", required=True, help="What to call the client.")
 @scope_option
-@click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="URL", help="Where a code may be sent; again.")
+@click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="URL", help=_REDIRECT_HELP)
 @_file_option
 @_url_option
 @click.option("--secret/--no-secret", "with_secret", default=True, show_default=True, help="Whether it gets a secret.")
+@click.option("--without-pkce", is_flag=True, help="Codes without a PKCE challenge count too.")
 @_expires_option
 @database_option
 @json_option
@@ -62,6 +68,7 @@ def create_client(
     file: Path | None,
     jwks_uri: str | None,
     with_secret: bool,
+    without_pkce: bool,
     expires_in: int,
     as_json: bool,
 ) -> None:
@@ -75,26 +82,34 @@ def create_client(
         redirect_uris=redirect_uris,
         key_set=_key_set(file, jwks_uri),
         with_secret=with_secret,
+        pkce=not without_pkce,
         expires_in_days=expires_in,
     )
     values = {"client_id": made.id, "client": made.name, "connection": connection, "scope": made.scopes}
     _show_with_secret(values, secret, text, as_json=as_json)
+    if secret is None and made.key_set is None and not as_json:
+        named = f"--workspace {quote(workspace)} --connection {quote(connection)} --client {made.id}"
+        click.echo(f"It can't authenticate yet. Trust an issuer's tokens for it:\n  scim-server trust create {named} …")
 
 
 @client.command("list")
 @workspace_option
 @connection_option
+@_all_option
 @database_option
 @json_option
-def list_clients(workspace: str, connection: str, as_json: bool) -> None:
-    """List a connection's clients and their secrets, without the texts."""
+def list_clients(workspace: str, connection: str, with_revoked: bool, as_json: bool) -> None:
+    """List a connection's clients and their secrets, without the texts. What is revoked is left out."""
     directory = opened()
     found, now = clients.list_clients(directory, workspace, connection), directory.now()
+    shown = found if with_revoked else [_live(each) for each in found if each.client.revoked is None]
     if as_json:
-        show({"clients": [_told(each, now) for each in found]}, as_json=True)
+        show({"clients": [_told(each, now) for each in shown]}, as_json=True)
         return
-    rows = [_row(each, secret, now) for each in found for secret in each.secrets or (None,)]
-    show_rows(rows, empty="The connection has no clients.")
+    _show_blocks(
+        [client_block(each, now) for each in shown],
+        "The connection has no clients but revoked ones: --all." if found else "The connection has no clients.",
+    )
 
 
 @client.command("rotate")
@@ -120,11 +135,13 @@ def rotate(client_id: str, workspace: str, expires_in: int, revoke_others: bool,
 @json_option
 def revoke(client_id: str, workspace: str, secret_id: str | None, as_json: bool) -> None:
     """Revoke a client with its secrets, tokens and trusts, or one of its secrets."""
+    directory = opened()
+    was_revoked = authorization.client_named(directory, client_id) is None
     if secret_id is None:
-        clients.revoke_client(opened(), workspace, client_id)
+        clients.revoke_client(directory, workspace, client_id)
     else:
-        clients.revoke_secret(opened(), workspace, client_id, secret_id)
-    show({"revoked": secret_id or client_id}, as_json=as_json)
+        clients.revoke_secret(directory, workspace, client_id, secret_id)
+    _show_revoked(secret_id or client_id, was_revoked=was_revoked, as_json=as_json)
 
 
 @main.group()
@@ -178,15 +195,17 @@ def create_trust(
 @trust.command("list")
 @workspace_option
 @connection_option
+@_all_option
 @database_option
 @json_option
-def list_trusts(workspace: str, connection: str, as_json: bool) -> None:
-    """List the issuers that a connection trusts."""
+def list_trusts(workspace: str, connection: str, with_revoked: bool, as_json: bool) -> None:
+    """List the issuers that a connection trusts. What is revoked is left out."""
     found = clients.list_trusts(opened(), workspace, connection)
+    shown = [each for each in found if with_revoked or each.revoked is None]
     if as_json:
-        show({"trusts": [{**_trust_row(each), "key_set": each.key_set} for each in found]}, as_json=True)
+        show({"trusts": [{**_trust_row(each), "key_set": each.key_set} for each in shown]}, as_json=True)
     else:
-        show_rows([_trust_row(each) for each in found], empty="The connection trusts no issuer.")
+        _show_blocks([trust_block(each) for each in shown], "The connection trusts no issuer.")
 
 
 @trust.command("revoke")
@@ -197,8 +216,29 @@ def list_trusts(workspace: str, connection: str, as_json: bool) -> None:
 @json_option
 def revoke_trust(trust_id: str, workspace: str, connection: str, as_json: bool) -> None:
     """Trust an issuer no more; its next token is refused."""
-    clients.revoke_trust(opened(), workspace, connection, trust_id)
-    show({"revoked": trust_id}, as_json=as_json)
+    directory = opened()
+    was_revoked = any(
+        each.id == trust_id and each.revoked for each in clients.list_trusts(directory, workspace, connection)
+    )
+    clients.revoke_trust(directory, workspace, connection, trust_id)
+    _show_revoked(trust_id, was_revoked=was_revoked, as_json=as_json)
+
+
+def _show_revoked(revoked_id: str, *, was_revoked: bool, as_json: bool) -> None:
+    if was_revoked and not as_json:
+        click.echo(_WAS_REVOKED)
+    else:
+        show({"revoked": revoked_id}, as_json=as_json)
+
+
+def _show_blocks(blocks: Sequence[Mapping[str, Any]], empty: str) -> None:
+    """Print a list for a person, with an empty line between what has its own block."""
+    if not blocks:
+        click.echo(empty)
+    for place, block in enumerate(blocks):
+        if place:
+            click.echo()
+        show_block(block)
 
 
 def _key_set(file: Path | None, url: str | None) -> Mapping[str, Any] | None:
@@ -207,9 +247,13 @@ def _key_set(file: Path | None, url: str | None) -> Mapping[str, Any] | None:
         raise click.UsageError("Give --key-set or --jwks-uri, not both.")
     if file is None:
         return None if url is None else {"jwks_uri": url}
+    content = file.read_bytes()
     try:
-        read: Mapping[str, Any] = orjson.loads(file.read_bytes())
+        read: Mapping[str, Any] = orjson.loads(content)
     except ValueError as error:
+        if content.lstrip().startswith(b"-----BEGIN "):
+            said = f"{file.name} is a PEM key; a JWK set is needed. docs/oauth.md has how to make one."
+            raise click.ClickException(said) from error
         raise click.ClickException(f"There is no JSON in {file.name}.") from error
     return read
 
@@ -223,29 +267,17 @@ def _show_with_secret(values: Mapping[str, Any], secret: Secret | None, text: st
         click.echo(_SECRET_NOTE)
 
 
+def _live(listed: Listed) -> Listed:
+    """The client without its revoked secrets."""
+    return replace(listed, secrets=[each for each in listed.secrets if each.revoked is None])
+
+
 def _told(listed: Listed, now: datetime) -> dict[str, Any]:
     """A client as JSON, with its secrets and a note on each that ends soon."""
     told = asdict(listed.client)
     del told["workspace_id"]
     notes = [{"note": expiry_note(each.expires, each.revoked, now)} for each in listed.secrets]
     return {**told, "secrets": [{**asdict(each), **note} for each, note in zip(listed.secrets, notes, strict=True)]}
-
-
-def _row(listed: Listed, secret: Secret | None, now: datetime) -> dict[str, Any]:
-    """A line for each secret, and one for a client that has none."""
-    client = listed.client
-    return {
-        "client_id": client.id,
-        "client": client.name,
-        "scopes": client.scopes,
-        "secret": secret and secret.id,
-        "ends_in": secret and secret.hint,
-        "created": secret.created if secret else client.created,
-        "expires": secret and secret.expires,
-        "last_used": secret and secret.last_used,
-        "revoked": secret.revoked if secret else client.revoked,
-        "note": secret and expiry_note(secret.expires, secret.revoked, now),
-    }
 
 
 def _trust_row(trust: Trust) -> dict[str, Any]:

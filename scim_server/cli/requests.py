@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 import click
 
@@ -18,6 +20,16 @@ from scim_server.directory.requests import MOST_SHOWN, Row, Wanted
 from scim_server.settings import Settings
 
 
+class Status(click.IntRange):
+    """A status code, and words that help whoever wants a class of them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a status such as 404. For all from 400 on there is --errors.", param, ctx)
+
+
 @main.group()
 def requests() -> None:
     """The log of the requests that connections made."""
@@ -26,7 +38,8 @@ def requests() -> None:
 @requests.command("list")
 @click.option("--workspace", required=True, metavar="NAME", help="The workspace's name.")
 @click.option("--connection", metavar="NAME", help="Only those of this connection.")
-@click.option("--status", type=click.IntRange(100, 599), help="Only those that were answered so.")
+@click.option("--id", "request_id", type=click.UUID, help="Only the one whose answer had this X-Request-Id.")
+@click.option("--status", type=Status(100, 599), help="Only those that were answered so, such as 404.")
 @click.option("--errors", is_flag=True, help="Only those that were refused or failed: 400 and above.")
 @click.option("--since", type=Time(), metavar="TIME", help="Only from this time on.")
 @click.option("--count", default=100, show_default=True, type=click.IntRange(1, MOST_SHOWN), help="So many at most.")
@@ -35,6 +48,7 @@ def requests() -> None:
 def list_(
     workspace: str,
     connection: str | None,
+    request_id: UUID | None,
     status: int | None,
     errors: bool,
     since: datetime | None,
@@ -44,7 +58,7 @@ def list_(
     """List requests, newest first."""
     directory = opened()
     actor = access.operator(directory, workspace)
-    wanted = Wanted(status=status, errors=errors, since=since)
+    wanted = Wanted(id=None if request_id is None else str(request_id), status=status, errors=errors, since=since)
     found = log.newest(directory, actor, wanted, connection=connection, count=count)
     if as_json:
         show({"requests": [_values(row, name) for row, name in found]}, as_json=True)
@@ -66,6 +80,7 @@ def sweep(days: int | None, as_json: bool) -> None:
 def _values(row: Row, connection: str) -> dict[str, object]:
     values = asdict(row)
     del values["workspace_id"], values["connection_id"]
+    values["duration_us"] = values.pop("duration")
     return {**values, "connection": connection}
 
 

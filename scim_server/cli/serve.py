@@ -23,6 +23,7 @@ from scim_server.directory import Directory, access, owner_link
 from scim_server.domain.actor import system
 from scim_server.http.intake import PLACES
 from scim_server.http.scim import PREFIX
+from scim_server.http.wire import is_loopback
 from scim_server.settings import Settings
 
 YOUNG: Final = (20_000, 50, 100)  # a request makes some hundreds of objects, and all of them go with it
@@ -38,11 +39,26 @@ class JsonFormatter(logging.Formatter):
         return json.dumps({"event": record.getMessage(), "level": record.levelname.lower(), "logger": record.name})
 
 
+class NewsFilter(logging.Filter):
+    """Lets through all but Granian's advice on threads, most of which only wait for a body (http/intake.py)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "Python threads" not in record.getMessage()
+
+
 LOGS: Final[dict[str, Any]] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "scim_server.cli.serve.JsonFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
+    "filters": {"news": {"()": "scim_server.cli.serve.NewsFilter"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "json",
+            "filters": ["news"],
+            "stream": "ext://sys.stderr",
+        }
+    },
     "loggers": {name: {"handlers": ["stderr"], "propagate": False} for name in ("_granian", "granian.access")},
 }
 
@@ -61,6 +77,7 @@ def serve(host: str, port: int, workers: int) -> None:
     secrets_made = _found(replace(directory, site=site)) if access.is_empty(directory) else None
     directory.engine.dispose()
     click.echo(f"SCIM base URL: {site}{PREFIX}")
+    _warn_of_http(site)
     if secrets_made is not None:
         click.echo(f"Bearer token: {secrets_made[0]}")
         click.echo("The token is shown this once. Another one (with the same --database, if you named one):")
@@ -106,6 +123,15 @@ def worker() -> Callable[..., Any]:
     gc.freeze()
     gc.set_threshold(*YOUNG)
     return app
+
+
+def _warn_of_http(site: str) -> None:
+    if site.startswith("http:") and not is_loopback(site):
+        click.echo(
+            f"Warning: {site} is no https URL, so OAuth refuses all requests, and tokens can be read on the way. Set "
+            "SCIM_SERVER_BASE_URL to the https URL of the proxy that ends TLS.",
+            err=True,
+        )
 
 
 def _free_address(host: str, port: int) -> str:

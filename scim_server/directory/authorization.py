@@ -17,10 +17,11 @@ from sqlalchemy import Connection as Db
 from scim_server.directory import Directory, federation
 from scim_server.directory.access import Unknown
 from scim_server.domain.actor import Actor
+from scim_server.domain.connection import Connection
 from scim_server.domain.errors import MissingPermission
 from scim_server.domain.roles import Permission, expand_scopes
 from scim_server.keys import Untrusted
-from scim_server.storage import clients, grants, ledger
+from scim_server.storage import access, clients, grants, ledger
 from scim_server.storage.access import NOTED_EVERY
 from scim_server.storage.clients import Client as Client  # what the edges handle
 from scim_server.storage.db import reading, writing
@@ -75,6 +76,12 @@ def client_named(directory: Directory, client_id: str) -> Client | None:
         return clients.client_by_id(db, client_id)
 
 
+def connection_of(directory: Directory, client: Client) -> Connection:
+    """The connection that the client's tokens stand for."""
+    with reading(directory.engine) as db:
+        return access.connection_of(db, client.workspace_id, client.connection_id)
+
+
 def is_secret(directory: Directory, workspace_id: str, client_id: str, text: str) -> bool:
     """Whether it is a live secret of the client; one that there isn't has none, and takes the same to ask for."""
     now = directory.now()
@@ -93,12 +100,17 @@ def asserted(directory: Directory, client_id: str, assertion: str) -> Client | N
 
 
 def spend_own_assertion(directory: Directory, client: Client, assertion: str, audience: Collection[str]) -> None:
-    """Verify the client's own JWT by its key set, and keep that it was used (RFC 7523 §3). Raises keys.Untrusted."""
+    """Verify the client's own JWT by its key set, and keep that it was used (RFC 7523 §3). Raises keys.Untrusted.
+
+    It must have a `jti`: without one it couldn't count once.
+    """
     if client.key_set is None:
         raise Untrusted("The client has no key set.")
     claims = directory.key_sets.verify(
         assertion, client.key_set, issuer=client.id, audience=audience, subject=client.id, now=directory.now()
     )
+    if not claims.get("jti"):
+        raise Untrusted("Its claim 'jti' is missing.")
     federation.spend(directory, client.workspace_id, claims)
 
 

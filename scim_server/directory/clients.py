@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection as Db
 
-from scim_server.directory import Directory
+from scim_server.directory import Directory, federation
 from scim_server.directory.access import (
     NotAllowed,
     Taken,
@@ -56,18 +56,22 @@ def create_client(
     redirect_uris: Sequence[str] = (),
     key_set: Mapping[str, Any] | None = None,
     with_secret: bool = True,
+    pkce: bool = True,
     expires_in_days: int = SECRET_DAYS,
     actor: Actor | None = None,
 ) -> tuple[Client, Secret | None, str | None]:
     """Make a client, and a secret whose text is returned once and never stored.
 
-    `scopes` is the most that its tokens get.
+    `scopes` is the most that its tokens get; without `pkce` its codes need no challenge, as it always proves who it is
+    (RFC 9700 §2.1.1).
     Raises Unknown for the workspace or connection, NotAllowed for a name, scope, URI, key set or time that can't be.
     """
     name, scopes = checked_name(name, "client"), checked_scopes(scopes)
     uris = checked_redirect_uris(redirect_uris)
     keys = None if key_set is None else checked_key_set(directory.key_sets, key_set)
     _check_days(expires_in_days)
+    if not pkce and not uris:
+        raise NotAllowed("PKCE is for codes, which a client without redirect URIs doesn't get.")
 
     def work(db: Db) -> tuple[Client, Secret | None, str | None]:
         workspace, connection = named_connection(db, workspace_name, connection_name)
@@ -80,6 +84,7 @@ def create_client(
             scopes=scopes,
             redirect_uris=uris,
             key_set=keys,
+            pkce=pkce,
             created=now,
             revoked=None,
         )
@@ -310,7 +315,8 @@ def _check_unambiguous(db: Db, trust: Trust) -> None:
     """Raise Taken for a bearer token's trust beside which another would take the same tokens, in whatever workspace."""
     if trust.client_id is not None:
         return
-    for other in clients.trusts_for(db, trust.issuer, trust.audience):
+    audiences = federation.trusted_as(federation.taken_by(trust))
+    for other in (each for audience in audiences for each in clients.trusts_for(db, trust.issuer, audience)):
         overlaps = trust.subject is None or other.subject in (None, trust.subject)
         if other.client_id is None and overlaps:
             raise Taken("Bearer tokens of this issuer for this audience are trusted already. Name another subject.")

@@ -6,7 +6,7 @@ Knows no headers and no forms. Why a JWT is refused is for the log, in sentences
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -39,11 +39,10 @@ def client_for_assertion(directory: Directory, client_id: str, assertion: str) -
         if trust.issuer != issuer:
             continue
         try:
-            claims = _verified(directory, trust, assertion)
+            spend(directory, trust.workspace_id, _verified(directory, trust, assertion), trust)
         except Untrusted as error:
-            reason = error
+            reason = _by(trust, error)
             continue
-        spend(directory, trust.workspace_id, claims, trust)
         return client
     if reason is not None:
         raise reason
@@ -60,7 +59,7 @@ def spend(directory: Directory, workspace_id: str, claims: Mapping[str, Any], tr
     expires, now = datetime.fromtimestamp(claims["exp"], UTC) + timedelta(seconds=LEEWAY), directory.now()
 
     def work(db: Db) -> None:
-        if jti and not grants.use_assertion(db, workspace_id, claims["iss"], jti, expires, now):
+        if jti is not None and not grants.use_assertion(db, workspace_id, claims["iss"], jti, expires, now):
             raise Untrusted("It was used before.")
         if trust is not None:
             clients.note_trust_use(db, trust, now)
@@ -82,7 +81,7 @@ def grant_for_bearer(directory: Directory, text: str) -> access.Grant | None:
             _verified(directory, each, text)
             meant.append(each)
         except Untrusted as error:
-            reason = error
+            reason = _by(each, error)
     meant = [each for each in meant if each.subject is not None] or meant
     if len(meant) > 1:
         raise Untrusted("Several connections trust it.")
@@ -115,15 +114,28 @@ def _bearer_trusts(directory: Directory, text: str) -> Sequence[Trust]:
     if not isinstance(issuer, str) or not audiences:
         return ()
     with reading(directory.engine) as db:
-        found = [trust for each in audiences for trust in clients.trusts_for(db, issuer, each)]
+        found = [trust for each in trusted_as(audiences) for trust in clients.trusts_for(db, issuer, each)]
     return [trust for trust in found if trust.client_id is None]
 
 
+def trusted_as(audiences: Iterable[str]) -> Sequence[str]:
+    """The audiences of trusts that take a token with one of these: a trust may name the scope in its place."""
+    return sorted({spelling for each in audiences for spelling in (each, each + _SCOPE_OF_ALL)})
+
+
+def taken_by(trust: Trust) -> tuple[str, str]:
+    """The audiences of tokens that the trust takes."""
+    return trust.audience, trust.audience.removesuffix(_SCOPE_OF_ALL)
+
+
 def grant_for_secret(directory: Directory, client_id: str, text: str) -> access.Grant | None:
-    """What a client's id and secret stand for without a token, where its connection takes them (`basic_auth`)."""
+    """What a client's id and secret stand for without a token, where its connection takes them (`basic_auth`).
+
+    Never for a client with redirect URIs, which has what an administrator consents to and nothing else.
+    """
     with reading(directory.engine) as db:
         client = clients.client_by_id(db, client_id)
-        if client is None:
+        if client is None or client.redirect_uris:
             return None
         connection = access.connection_of(db, client.workspace_id, client.connection_id)
         secret = clients.live_secret(db, client.workspace_id, client.id, text, directory.now())
@@ -139,13 +151,18 @@ def grant_for_secret(directory: Directory, client_id: str, text: str) -> access.
     )
 
 
+def _by(trust: Trust, error: Untrusted) -> Untrusted:
+    """Why this trust refused it."""
+    return Untrusted(f"{error} That is by the trust {trust.id}.")
+
+
 def _verified(directory: Directory, trust: Trust, text: str) -> Mapping[str, Any]:
     """The claims, if they are all that the trust says. Raises keys.Untrusted."""
     claims = directory.key_sets.verify(
         text,
         trust.key_set,
         issuer=trust.issuer,
-        audience=(trust.audience, trust.audience.removesuffix(_SCOPE_OF_ALL)),
+        audience=taken_by(trust),
         subject=trust.subject,
         now=directory.now(),
     )

@@ -115,6 +115,11 @@ def enter(directory: Directory, workspace_id: str, contact_id: str, account_id: 
     return writing(directory.engine, work)
 
 
+def name_tried(workspace_name: str, email: str) -> str:
+    """What all spellings share by which the same person is found in the same workspace: for counting failed tries."""
+    return f"{access.name_key(workspace_name)}\n{accounts.email_key(email)}"
+
+
 def session_of(directory: Directory, text: str) -> Session | None:
     """Whose session it is, looked up at each request; None once it has ended or its contact may not sign in."""
     with reading(directory.engine) as db:

@@ -16,7 +16,7 @@ from scim_server.domain.errors import InvitationNotPending, OwnerRoleNotSettable
 from scim_server.domain.events import ContactEvent, Fact
 from scim_server.domain.invitation import Invitation
 from scim_server.domain.record import Contact, Context, Draft
-from scim_server.domain.roles import Role, outranks
+from scim_server.domain.roles import SCOPES, Permission, Role, outranks
 from scim_server.domain.seats import Seat, SeatState
 from scim_server.domain.transitions import (
     AccountEffect,
@@ -98,7 +98,7 @@ def _edited(contact: Contact, context: Context) -> Contact:
             raise OwnerRoleNotSettable
         _check_rank(draft.role, context)
         _check_rank(contact.role, context)
-    if _signs_in_otherwise(contact, draft):
+    if _signs_in_otherwise(contact, draft, context):
         _check_rank(contact.role, context)
     return replace(
         contact,
@@ -110,16 +110,31 @@ def _edited(contact: Contact, context: Context) -> Contact:
     )
 
 
-def _signs_in_otherwise(contact: Contact, draft: Draft) -> bool:
-    """Whether an edit changes how the contact signs in: whoever may do that to an admin may be the admin."""
-    before = (contact.user_name, contact.password, contact.profile.get("emails"))
-    return before != (draft.user_name, draft.password, draft.profile.get("emails"))
+def _signs_in_otherwise(contact: Contact, draft: Draft, context: Context) -> bool:
+    """Whether an edit changes how the contact signs in: whoever may do that to an admin may be the admin.
+
+    To an identity provider the owner is renamed as others are; what it may not do is to sign in as the owner.
+    """
+    if contact.password != draft.password:
+        return True
+    if context.actor_role is None and _standing(context) is Role.ADMIN and contact.role is Role.OWNER:
+        return False
+    return (contact.user_name, contact.profile.get("emails")) != (draft.user_name, draft.profile.get("emails"))
 
 
 def _check_rank(role: Role, context: Context) -> None:
-    # contacts:edit alone would let a team member make themselves an admin
-    if context.actor_role and outranks(role, context.actor_role):
+    # contacts:edit alone would let a team member, or a token with no other scope, make themselves an admin
+    if outranks(role, _standing(context)):
         raise RoleAboveOwn(role)
+
+
+def _standing(context: Context) -> Role:
+    """The caller's role; who is no person stands for the one that its permissions are like (D13)."""
+    if context.actor_role is not None:
+        return context.actor_role
+    if Permission.WORKSPACE_MANAGE in context.permissions:
+        return Role.OWNER
+    return Role.ADMIN if context.permissions >= SCOPES["scim"] else Role.TEAM
 
 
 def _with_status(row: Transition, contact: Contact, now: datetime) -> Contact:

@@ -65,7 +65,10 @@ class RoleAboveOwn(Refused):
 
     def __init__(self, role: str) -> None:
         self.role = role
-        super().__init__(f"The role '{role}' ranks above your own, so you can't give it or take it away.")
+        super().__init__(
+            f"The role '{role}' ranks above what you may do: you can't give it, take it away or change how who has it "
+            "signs in."
+        )
 
 
 class OnlyOwner(Refused):

@@ -60,7 +60,7 @@ def mount(app: Flask, directory: Directory, guard: Guard, base_url: str) -> None
 
 def _answer(directory: Directory, guard: Guard, authenticator: Authenticator, rest: str, request_id: str) -> Response:
     """Who calls is asked first: a stranger learns nothing, not even what there is."""
-    grant, _ = authenticator.grant(request)
+    grant, _ = authenticator.grant(request, request_id)
     actor = authenticator.actor(grant, request_id, door="api")
     guard.admit(request.environ, grant.connection)
     handlers = RESOURCES.get(rest.rstrip("/"))

@@ -19,7 +19,7 @@ import structlog
 
 from scim_server.directory import Directory, requests
 from scim_server.domain.connection import Connection
-from scim_server.http.leave_out import LEFT_OUT, METHODS, detail_of, reader_of, resource_of
+from scim_server.http.leave_out import LEFT_OUT, METHODS, Told, detail_reader, reader_of, resource_of
 from scim_server.storage.db import Busy
 
 MOST_WAITING: Final = 20_000
@@ -50,7 +50,7 @@ class RequestLog:
     def __init__(self, directory: Directory, days: int) -> None:
         self._directory, self._days = directory, days
         self.now = directory.now
-        self._read = reader_of(directory.types)
+        self._read, self._detail = reader_of(directory.types), detail_reader(directory.types)
         self._waiting: deque[Noted] = deque()
         self._dropped = 0
         self._lock, self._writing = Lock(), Lock()
@@ -144,12 +144,15 @@ class RequestLog:
             status=noted.status,
             duration=microseconds,
             resource_id=resource_of(noted.location) or resource_of(noted.path),
-            error=_error(noted.body) if noted.status >= 400 else None,
+            error=_error(noted.body, self._detail) if noted.status >= 400 else None,
         )
 
 
-def _error(body: bytes) -> str | None:
-    """What kind of refusal it was, and why, from a body in SCIM's form or the API's."""
+def _error(body: bytes, told: Told) -> str | None:
+    """What kind of refusal it was, and why, from a body in SCIM's form or the API's, as `told` shortens it.
+
+    Of OAuth's the kind alone.
+    """
     try:
         found: Any = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -157,6 +160,8 @@ def _error(body: bytes) -> str | None:
     if not isinstance(found, dict):
         return None
     error = found.get("error")
+    if isinstance(error, str):  # its description may repeat what was sent
+        return error
     inner = error if isinstance(error, dict) else {}
     parts = (found.get("scimType") or inner.get("code"), found.get("detail") or inner.get("message"))
-    return ": ".join(detail_of(str(part)) for part in parts if part) or None
+    return ": ".join(told(str(part)) for part in parts if part) or None

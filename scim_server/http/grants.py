@@ -19,6 +19,8 @@ from scim_server.directory import Directory, authorization
 from scim_server.directory.authorization import AccessToken, Client, NewTokens, Presented
 from scim_server.directory.links import new_secret
 from scim_server.domain.roles import SCOPES, expand_scopes
+from scim_server.http.wire import is_loopback
+from scim_server.keys import Untrusted
 from scim_server.storage.access import TOKEN_PREFIX
 
 REALM: Final = "oauth"
@@ -56,6 +58,11 @@ class Party(ClientMixin):  # type: ignore[misc]
         if self._row is None:
             raise AuthenticationFailed
         return self._row
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a client."""
+        return self._row is not None
 
     def get_client_id(self) -> str:
         return self._id
@@ -140,7 +147,7 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):  # type: ignore[misc]
             code,
             scopes=request.scope,
             redirect_uri=request.payload.redirect_uri or "",
-            challenge=request.payload.data["code_challenge"],
+            challenge=request.payload.data.get("code_challenge", ""),
         )
 
     def query_authorization_code(self, code: str, client: Party) -> GrantView | None:
@@ -176,16 +183,20 @@ class RefreshToken(grants.RefreshTokenGrant):  # type: ignore[misc]
 
 
 class Challenge(CodeChallenge):  # type: ignore[misc]
-    """PKCE (RFC 7636) of every client, by S256 alone: Authlib would let confidential ones go without."""
+    """PKCE (RFC 7636) by S256 alone, of every client but those that were made without; Authlib asks none for it.
+
+    A challenge that was sent is checked for every client, and a verifier without one is refused (RFC 9700 §4.8).
+    """
 
     DEFAULT_CODE_CHALLENGE_METHOD = "S256"
     SUPPORTED_CODE_CHALLENGE_METHOD: ClassVar = ["S256"]
 
     def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
         """Raises InvalidRequestError. A challenge without a method means "plain" (RFC 7636 §4.3)."""
-        if not grant.request.payload.data.get("code_challenge"):
+        sent = grant.request.payload.data
+        if not sent.get("code_challenge") and grant.request.client.row.pkce:
             raise InvalidRequestError("Missing 'code_challenge'")
-        if grant.request.payload.data.get("code_challenge_method") != "S256":
+        if sent.get("code_challenge") and sent.get("code_challenge_method") != "S256":
             raise InvalidRequestError("'code_challenge_method' must be S256")
         super().validate_code_challenge(grant, redirect_uri)
 
@@ -227,8 +238,13 @@ class Assertion(JWTBearerClientAssertion):  # type: ignore[misc]
         authorization.spend_own_assertion(self._server.directory, client.row, assertion, self.get_audiences())
 
     def get_audiences(self) -> list[str]:
-        """The token endpoint and the issuer (RFC 7523 §3)."""
+        """The token endpoint and the issuer (RFC 7523 §3). Raises keys.Untrusted where anyone could name another.
+
+        Whoever sends a request chooses its Host: by that alone an assertion for another server would be for this one.
+        """
         root = self._server.root()
+        if not self._server.base_url and not is_loopback(root):
+            raise Untrusted("What it must be for isn't known. Set SCIM_SERVER_BASE_URL to the URL that clients use.")
         return [root, f"{root}/oauth/token"]
 
 

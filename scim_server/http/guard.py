@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from authlib.oauth2.rfc6749 import MissingAuthorizationError
 
 from scim_server.domain.connection import Connection
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _CONNECTION: Final = "scim_server.connection"  # in the environ: whose request it is, once that is known
+_REASON: Final = "scim_server.reason"  # why its credentials were refused, which isn't for the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,14 @@ class Guard:
         if wait is not None:
             raise too_many(wait, "This connection makes more requests than the server takes. Retry later.")
 
+    def trace(self, environ: WSGIEnvironment, connection: Connection, reason: str) -> None:
+        """Have a request whose credentials were refused written down as the connection's, with the reason.
+
+        One that began with good ones, as a bulk request may, is the connection's already, and has errors of its own.
+        """
+        if _CONNECTION not in environ:
+            environ[_CONNECTION], environ[_REASON] = connection, reason
+
     def note(
         self,
         environ: WSGIEnvironment,
@@ -47,6 +57,8 @@ class Guard:
         connection = environ.get(_CONNECTION)
         if connection is None or not self.log.is_kept:
             return
+        if _REASON in environ:
+            body = orjson.dumps({"detail": environ[_REASON]})
         self.log.note(
             Noted(
                 connection,

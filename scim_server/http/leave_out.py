@@ -20,7 +20,7 @@ LONGEST_QUERY: Final = 2000
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ROUTES: Final = frozenset(
     ("api", "items", "scim", "v2", "Bulk", ".search", "Me", "Users", "Groups", "User", "Group")
-) | {"Schemas", "ResourceTypes", "ServiceProviderConfig"}
+) | {"Schemas", "ResourceTypes", "ServiceProviderConfig", "oauth", "token", "revoke", "introspect"}
 _PARAMETERS: Final = {
     each.lower(): each
     for each in ["filter", "attributes", "excludedAttributes", "sortBy", "sortOrder", "startIndex", "count", "cursor"]
@@ -32,9 +32,29 @@ _LITERAL: Final = re.compile(
 )
 _WORDS: Final = re.compile(r"[^\s.:()\[\]]+")
 _QUOTED: Final = re.compile(r"""(?<!\w)'.*'(?!\w)|".*\"""", re.DOTALL)
+# the first quotation of several
+_FIRST: Final = re.compile(r"""'([^']*)'|"([^"]*)\"""")
+# what messages have beside attributes, as our own sentences name it
+_MESSAGES: Final = frozenset(
+    (
+        "schemas",
+        "operations",
+        "op",
+        "path",
+        "value",
+        "method",
+        "data",
+        "bulkid",
+        "failonerrors",
+        "add",
+        "remove",
+        "replace",
+    )
+)
 _UNQUOTED: Final = re.compile(r"(at position \d+): .*|, not (?!a\b|an\b|the\b).*", re.DOTALL)
 
 Shortened = Callable[[str, str], str]
+Told = Callable[[str], str]
 
 
 def resource_of(path: str) -> str | None:
@@ -84,8 +104,25 @@ def _names(attributes: Iterable[Attribute]) -> Iterator[str]:
         yield from attribute.sub
 
 
-def detail_of(text: str) -> str:
-    """A sentence of a refusal without what it quotes."""
-    return _UNQUOTED.sub(
-        lambda found: f"{found[1]}: {LEFT_OUT}" if found[1] else f", not {LEFT_OUT}", _QUOTED.sub(LEFT_OUT, text)
-    )
+def detail_reader(types: ResourceTypes) -> Told:
+    """Makes a sentence of a refusal one without what it quotes, names of attributes and of messages' parts aside."""
+    known = _MESSAGES | {word.lower() for word in _words_of(types)}
+
+    def is_known(words: str) -> bool:
+        found = _WORDS.findall(words)
+        return bool(found) and all(word.lower() in known for word in found)
+
+    def quoted(found: re.Match[str]) -> str:
+        """All from the first quotation mark to the last, as a value may hold some; a known word before it stays."""
+        whole = found[0]
+        first = _FIRST.match(whole)
+        if first is None or not is_known(first[1] or first[2] or ""):
+            return LEFT_OUT
+        return whole if first.end() == len(whole) else f"{first[0]} {LEFT_OUT}"
+
+    def read(text: str) -> str:
+        return _UNQUOTED.sub(
+            lambda found: f"{found[1]}: {LEFT_OUT}" if found[1] else f", not {LEFT_OUT}", _QUOTED.sub(quoted, text)
+        )
+
+    return read

@@ -6,10 +6,12 @@ worker's own (memory://), or shared by all workers in Redis. Knows neither token
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, Protocol
 
 import structlog
@@ -102,7 +104,10 @@ class Rate:
 
 
 class Throttle:
-    """Failures to prove who one is, by address and by the name that was tried: a client's id, an e-mail, or none."""
+    """Failures to prove who one is, by address and by the name that was tried: a client's id, an e-mail, or none.
+
+    A name is compared as it is: where several spellings find the same, the caller gives the one that is looked up.
+    """
 
     def __init__(self, storage: Storage) -> None:
         self._counts = _Counts(storage)
@@ -126,5 +131,21 @@ class Throttle:
 
 def _keys(kind: str, address: str, who: str | None) -> list[tuple[RateLimitItem, tuple[str, str, str]]]:
     row = FAILURES[kind]
-    named = [] if not who else [(row.by_name, (kind, "name", who.strip().casefold()[:320]))]
-    return [(row.by_address, (kind, "address", address)), *named]
+    named = [] if not who else [(row.by_name, (kind, "name", _short(who)))]
+    return [(row.by_address, (kind, "address", _place(address))), *named]
+
+
+def _short(name: str) -> str:
+    """Of one length, whatever was sent."""
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+
+
+def _place(address: str) -> str:
+    """What one subscriber has: an IPv4 address, or the /64 of an IPv6 address, within which anyone has all of them."""
+    try:
+        found = ip_address(address)
+    except ValueError:  # none, or a socket's file
+        return address
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Network((int(found), 64), strict=False))

@@ -10,11 +10,11 @@ from typing import Any
 import structlog
 from authlib.integrations.flask_oauth2 import ResourceProtector
 from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import TokenValidator, UnsupportedTokenTypeError
+from authlib.oauth2.rfc6749 import MissingAuthorizationError, TokenValidator, UnsupportedTokenTypeError
 from authlib.oauth2.rfc6749.util import extract_basic_authorization
 from authlib.oauth2.rfc6750 import BearerTokenValidator, InvalidTokenError
 
-from scim_server.directory import Directory, federation
+from scim_server.directory import Directory, ended, federation
 from scim_server.domain.actor import Actor
 from scim_server.domain.roles import ROLE_PERMISSIONS, Role, expand_scopes
 from scim_server.http.guard import Guard
@@ -26,6 +26,9 @@ from scim_server.storage.whole import Whole, read_granted
 
 REALM = "scim"
 METADATA = "/.well-known/oauth-protected-resource/scim/v2"
+_BASIC_TOO = "A valid token, or the client's id and secret, is required."
+# why nothing was found: for a token, and for a client's id and secret
+_UNKNOWN = ("The token is unknown.", "There is no such client, or the secret isn't its own.")
 log = structlog.get_logger(__name__)
 
 
@@ -56,24 +59,20 @@ class Authenticator:
         self._protector.register_token_validator(_Validator(realm=REALM))
         self._protector.register_token_validator(_Basic(realm=REALM))
 
-    def grant(self, request: Any, contact_id: str | None = None) -> tuple[access.Grant, Whole | None]:
+    def grant(self, request: Any, request_id: str, contact_id: str | None = None) -> tuple[access.Grant, Whole | None]:
         """What the request's bearer token stands for, and, looked up with it, the contact that the request is about.
 
         Raises ScimError unauthorized, with WWW-Authenticate, or tooManyRequests for an address that tries too much.
         """
         try:
             grant, whole = self._found(request, contact_id)
-        except OAuth2Error as error:
-            self._guard.failed(request, error)
-            failed = f', error="{error.error}"' if isinstance(error, InvalidTokenError) else ""
-            metadata = f'resource_metadata="{root_of(request.environ, self._base_url)}{METADATA}"'  # RFC 9728 §5.1
-            challenge = f'Bearer realm="{REALM}"{failed}, {metadata}'
-            raise ScimError("unauthorized", headers={"WWW-Authenticate": challenge}) from error
+        except (OAuth2Error, Untrusted) as error:
+            raise self._refusal(request, request_id, error) from error
         self._note_use(grant)
         return grant, whole
 
     def _found(self, request: Any, contact_id: str | None) -> tuple[access.Grant, Whole | None]:
-        """By whichever way the request says who it is. Raises OAuth2Error."""
+        """By whichever way the request says who it is. Raises OAuth2Error and keys.Untrusted."""
         whole = None
         try:
             validator, token = self._protector.parse_request_authorization(request)
@@ -87,18 +86,50 @@ class Authenticator:
         else:
             grant, whole = self._looked_up(token, contact_id)
             # what is rare comes last: an ordinary token takes one statement
-            grant = grant or self._by_trust(token)
+            grant = grant or federation.grant_for_bearer(self._directory, token)
         validator.validate_token(grant, [], request)
         if grant is None:
             raise InvalidTokenError(realm=REALM)
         return grant, whole
 
-    def _by_trust(self, token: str) -> access.Grant | None:
+    def _refusal(self, request: Any, request_id: str, error: Exception) -> ScimError:
+        """What is answered; why goes to the logs. Raises ScimError tooManyRequests before it looks anything up."""
+        self._guard.failed(request, error)
+        client_id, text = self._sent(request)
+        if not isinstance(error, MissingAuthorizationError):
+            self._tell(request, request_id, error, client_id, text)
+        failed = ', error="invalid_token"' if isinstance(error, InvalidTokenError | Untrusted) else ""
+        metadata = f'resource_metadata="{root_of(request.environ, self._base_url)}{METADATA}"'  # RFC 9728 §5.1
+        challenge = f'Bearer realm="{REALM}"{failed}, {metadata}'
+        if client_id and ended.takes_basic(self._directory, client_id):
+            challenge = f'{challenge}, Basic realm="{REALM}", charset="UTF-8"'
+            return ScimError("unauthorized", _BASIC_TOO, headers={"WWW-Authenticate": challenge})
+        return ScimError("unauthorized", headers={"WWW-Authenticate": challenge})
+
+    def _tell(self, request: Any, request_id: str, error: Exception, client_id: str | None, text: str) -> None:
+        """Write down why: in the request log where the credential is, or was, a connection's, and always in the log."""
+        if client_id is not None:
+            traced = ended.of_secret(self._directory, client_id, text)
+        else:
+            traced = ended.of_token(self._directory, text)
+        if traced is not None:
+            self._guard.trace(request.environ, traced.connection, traced.reason)
+            connection, reason = traced.connection.name, traced.reason
+            log.info("bearer_token_refused", reason=reason, connection=connection, request_id=request_id)
+            return
+        reason = str(error) if isinstance(error, Untrusted) else _UNKNOWN[client_id is not None]
+        log.info("bearer_token_refused", reason=reason, request_id=request_id)
+
+    def _sent(self, request: Any) -> tuple[str | None, str]:
+        """The client's id and secret of Basic, or None and what else was sent as a token."""
+        scheme, _, rest = request.headers.get("Authorization", "").strip().partition(" ")
+        if scheme.lower() != "basic":
+            return None, (rest or scheme).strip()
         try:
-            return federation.grant_for_bearer(self._directory, token)
-        except Untrusted as error:
-            log.info("bearer_token_refused", reason=str(error))
-            return None
+            client_id, secret = extract_basic_authorization(request.headers)
+        except ValueError:  # not base64, or not UTF-8
+            return "", ""
+        return client_id or "", secret or ""
 
     def _by_bare_token(self, request: Any) -> access.Grant | None:
         """A token without a scheme before it, as Okta's header mode sends it, where its connection takes that."""
@@ -109,10 +140,7 @@ class Authenticator:
         return grant if grant is not None and grant.connection.settings.bare_token else None
 
     def _by_secret(self, request: Any) -> access.Grant | None:
-        try:
-            client_id, secret = extract_basic_authorization(request.headers)
-        except ValueError:  # not base64, or not UTF-8
-            return None
+        client_id, secret = self._sent(request)
         return federation.grant_for_secret(self._directory, client_id, secret) if client_id and secret else None
 
     def _looked_up(self, token: str, contact_id: str | None) -> tuple[access.Grant | None, Whole | None]:

@@ -327,7 +327,9 @@ def _unfiltered(handler: Handler) -> Handler:
 
 
 def _config(asked: Asked) -> Response:
-    return respond_document(discovery.service_provider_config(asked.request.base, asked.endpoint.limits))
+    connection = asked.call.connection
+    basic = connection is not None and connection.settings.basic_auth
+    return respond_document(discovery.service_provider_config(asked.request.base, asked.endpoint.limits, basic=basic))
 
 
 def _resource_types(asked: Asked) -> Response:

@@ -111,7 +111,7 @@ def _call(
     guard: Guard | None = None,
 ) -> Call:
     """Who calls, and with what rights; `guard` counts it as a request. Raises ScimError."""
-    grant, whole = authenticator.grant(received, contact_id)
+    grant, whole = authenticator.grant(received, request_id, contact_id)
     connection = grant.connection
     if guard is not None:
         guard.admit(received.environ, connection)

@@ -5,9 +5,10 @@ The cookie holds a session's text, and whose it is is looked up at every request
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Flask, Response, flash, redirect, request, session
 from flask_login import LoginManager, current_user, login_user
@@ -25,6 +26,13 @@ from scim_server.http.pages import AUTHORIZE, at, own_path, refusal, render, sit
 from scim_server.scim.errors import ScimError
 
 SIGN_IN: Final = "/signin"
+_FOR_CONSENT: Final = (
+    "To let an identity provider in, sign in to the workspace that it is for, as its owner or an administrator."
+)
+_DEAD: Final[Mapping[type[Exception], str]] = {
+    InvitationExpired: "It has expired.",
+    InvitationNotPending: "It was used, replaced or taken back: a link works once.",
+}
 _HELD: Final = "_user_id"  # where Flask-Login keeps the text in the cookie
 pages = Blueprint("signin", __name__)
 
@@ -126,19 +134,21 @@ def sign_in() -> AnyResponse:
     """Sign in, and go to `next`."""
     form = request.form
     workspace, email = form.get("workspace", ""), form.get("email", "")
-    if (wait := _must_wait(email)) is not None:
+    if (wait := _must_wait(workspace, email)) is not None:
         return wait
     try:
         signed = signin.sign_in(site().directory, workspace, email, form.get("password", ""))
     except SignInRefused as error:
-        _failed(email)
+        _failed(workspace, email)
         return _form(403, str(error), workspace, email, form.get("next"))
     _let_in(signed.text)
     return redirect(at(own_path(form.get("next")) or "/"), 303)
 
 
 def _form(status: int, message: str, workspace: str, email: str, next_path: str | None) -> Response:
-    values = {"message": message, "workspace": workspace, "email": email, "next": own_path(next_path)}
+    following = own_path(next_path)
+    reason = _FOR_CONSENT if following and urlsplit(following).path == AUTHORIZE else ""
+    values = {"message": message, "reason": reason, "workspace": workspace, "email": email, "next": following}
     return render("signin.html", status, **values)
 
 
@@ -169,7 +179,7 @@ def accept(text: str) -> AnyResponse:
     directory = site().directory
     try:
         offer = invitations.offer(directory, text)
-        if (wait := _must_wait(offer.email)) is not None:
+        if (wait := _must_wait(offer.workspace, offer.email)) is not None:
             return wait
         by_account = _way(offer) == "signed_in" and "signed_in" in request.form
         if not offer.has_account and request.form.get("password") != request.form.get("again"):
@@ -185,16 +195,19 @@ def accept(text: str) -> AnyResponse:
     except ScimError as error:  # a password that can't be one
         return _offered(offer, error.detail[:1].upper() + error.detail[1:], 400)
     except (WrongPassword, WrongAccount, Taken) as error:
-        _failed(offer.email)
+        _failed(offer.workspace, offer.email)
         return _offered(offer, str(error), 403)
     _let_in(signin.enter(directory, accepted.workspace_id, accepted.contact_id, accepted.account_id).text)
     flash(f"Welcome to {offer.workspace}.", "good")
     return redirect(at("/"), 303)
 
 
-def _must_wait(email: str) -> Response | None:
-    """A refusal after too many failures from this address or for this e-mail: asked before a password is looked at."""
-    seconds = site().throttle.check("sign-in", request.remote_addr or "", email)
+def _must_wait(workspace: str, email: str) -> Response | None:
+    """A refusal after too many failures from this address or for this e-mail in this workspace.
+
+    It is asked for before a password is looked at.
+    """
+    seconds = site().throttle.check("sign-in", request.remote_addr or "", signin.name_tried(workspace, email))
     if seconds is None:
         return None
     response = refusal(429, f"There were too many failed tries. Try again in {-(-seconds // 60)} min.")
@@ -202,8 +215,8 @@ def _must_wait(email: str) -> Response | None:
     return response
 
 
-def _failed(email: str) -> None:
-    site().throttle.failed("sign-in", request.remote_addr or "", email)
+def _failed(workspace: str, email: str) -> None:
+    site().throttle.failed("sign-in", request.remote_addr or "", signin.name_tried(workspace, email))
 
 
 def _offered(offer: Offer, message: str = "", status: int = 200) -> Response:
@@ -231,8 +244,12 @@ def _is_account(email: str) -> bool:
 
 
 def _dead(error: InvitationExpired | InvitationNotPending) -> Response:
-    hint = "An administrator of the workspace can send it."
-    return refusal(410, str(error), title="This link is no longer good", detail=hint)
+    """Whose link it was, nobody knows any more: only hashes of live ones are kept."""
+    hint = (
+        "An administrator of the workspace can send another invitation. "
+        "The owner: whoever runs the server makes a new link (scim-server workspace owner-link)."
+    )
+    return refusal(410, _DEAD[type(error)], title="This link is no longer good", detail=hint)
 
 
 def _let_in(text: str) -> None:

@@ -32,8 +32,23 @@ class Limits:
     cursor_seconds: int = 3600
 
 
-def service_provider_config(base: str, limits: Limits) -> Document:
-    """The server's capabilities (RFC 7643 §5, RFC 9865 §4)."""
+_BEARER: Final = {
+    "type": "oauthbearertoken",
+    "name": "OAuth Bearer Token",
+    "description": "A bearer token in the Authorization header.",
+    "specUri": "https://www.rfc-editor.org/info/rfc6750",
+    "primary": True,
+}
+_BASIC: Final = {
+    "type": "httpbasic",
+    "name": "HTTP Basic",
+    "description": "A client's id and secret in the Authorization header.",
+    "specUri": "https://www.rfc-editor.org/info/rfc7617",
+}
+
+
+def service_provider_config(base: str, limits: Limits, *, basic: bool = False) -> Document:
+    """The server's capabilities (RFC 7643 §5, RFC 9865 §4); `basic` where a client's id and secret are taken too."""
     return {
         "schemas": [_CONFIG_URN],
         "patch": {"supported": True},
@@ -50,15 +65,7 @@ def service_provider_config(base: str, limits: Limits) -> Document:
             "maxPageSize": limits.most,
             "cursorTimeout": limits.cursor_seconds,
         },
-        "authenticationSchemes": [
-            {
-                "type": "oauthbearertoken",
-                "name": "OAuth Bearer Token",
-                "description": "A bearer token in the Authorization header.",
-                "specUri": "https://www.rfc-editor.org/info/rfc6750",
-                "primary": True,
-            }
-        ],
+        "authenticationSchemes": [_BEARER, _BASIC] if basic else [_BEARER],
         "meta": _meta("ServiceProviderConfig", f"{base}/ServiceProviderConfig"),
     }
 

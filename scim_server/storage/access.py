@@ -217,6 +217,17 @@ def grant_of(engine: Engine, text: str, now: datetime) -> Grant | None:
     return grant_in(rows[0], now) if rows else None
 
 
+def known_token(engine: Engine, text: str) -> tuple[Connection, datetime | None, datetime | None] | None:
+    """Whose token it is, be it good or not, when it was revoked, and when it expires; None for an unknown one."""
+    rows = _BY_HASH.rows(engine, {"hash": hash_of(text)})
+    if not rows:
+        return None
+    revoked, expires = (
+        None if each is None else datetime.fromisoformat(each) for each in (rows[0].revoked, rows[0].expires)
+    )
+    return _granted_connection(rows[0]), revoked, expires
+
+
 def grant_in(row: Any, now: datetime) -> Grant | None:
     """The grant in a row of GRANT_COLUMNS; None when it is revoked or expired."""
     if row.revoked is not None or (row.expires is not None and row.expires <= instant_text(now)):
@@ -224,15 +235,19 @@ def grant_in(row: Any, now: datetime) -> Grant | None:
     return Grant(
         token_id=row.token_id,
         scopes=row.scopes,
-        connection=Connection(
-            workspace_id=row.granted_workspace_id,
-            id=row.granted_connection_id,
-            name=row.name,
-            preset=row.preset,
-            settings=_settings(row.preset, row.settings),
-        ),
+        connection=_granted_connection(row),
         contact_id=row.acts_for,
         last_used=None if row.last_used is None else datetime.fromisoformat(row.last_used),
+    )
+
+
+def _granted_connection(row: Any) -> Connection:
+    return Connection(
+        workspace_id=row.granted_workspace_id,
+        id=row.granted_connection_id,
+        name=row.name,
+        preset=row.preset,
+        settings=_settings(row.preset, row.settings),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKeyConstraint, Index, Integer, Table, Text, UniqueConstraint
 
 from scim_server.storage.tables import Instant, String, metadata
 
@@ -25,6 +25,7 @@ clients = Table(
     Column("scopes", String, nullable=False),  # the most that it gets
     Column("redirect_uris", Text, nullable=False),  # JSON: a list; empty where it may not use the code grant
     Column("key_set", Text),  # JSON, for private_key_jwt: {"keys": [...]} or {"jwks_uri": "..."}
+    Column("pkce", Boolean, nullable=False),  # whether the code grant needs a challenge (RFC 7636)
     Column("created", Instant, nullable=False),
     Column("revoked", Instant),
     ForeignKeyConstraint(*_OF_CONNECTION),
@@ -104,7 +105,7 @@ authorization_codes = Table(
     Column("family_id", String, nullable=False),  # of all tokens that come of it
     Column("redirect_uri", String, nullable=False),
     Column("scopes", String, nullable=False),
-    Column("challenge", String, nullable=False),
+    Column("challenge", String, nullable=False),  # of PKCE; empty for a client that may go without
     Column("expires", Instant, nullable=False),
     Column("used", Instant),  # kept for a while: a second use revokes the family (RFC 6749 §4.1.2)
     ForeignKeyConstraint(*_OF_CLIENT, ondelete="CASCADE"),

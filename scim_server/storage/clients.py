@@ -26,7 +26,7 @@ class Client:
     """An OAuth client of a connection; `id` is the client_id that it sends.
 
     `scopes` is the most that it gets. Without `redirect_uris` it can't use the code grant; `key_set` (public JWKs, or
-    where they are: {"jwks_uri": …}) is for private_key_jwt.
+    where they are: {"jwks_uri": …}) is for private_key_jwt. `pkce` says whether each code needs a challenge (RFC 7636).
     """
 
     workspace_id: str
@@ -36,6 +36,7 @@ class Client:
     scopes: str
     redirect_uris: tuple[str, ...]
     key_set: Mapping[str, Any] | None
+    pkce: bool
     created: datetime
     revoked: datetime | None
 
@@ -145,6 +146,18 @@ def live_secret(db: Db, workspace_id: str, client_id: str, text: str, now: datet
     return found
 
 
+def known_secret(db: Db, client_id: str, text: str) -> tuple[Client, Secret] | None:
+    """The client with this id in whatever workspace and its secret with this text, also where either has ended."""
+    if not is_sound(client_id):
+        return None
+    row = db.execute(select(clients).where(clients.c.id == client_id)).one_or_none()
+    if row is None:
+        return None
+    of_text = _secrets(row.workspace_id, client_id).where(client_secrets.c.hash == hash_of(text))
+    secret = db.execute(of_text).one_or_none()
+    return None if secret is None else (_client(row), _secret(secret))
+
+
 def revoke_secret(db: Db, workspace_id: str, client_id: str, secret_id: str, now: datetime) -> bool:
     """Revoke a secret; False where the client has no such live one, and nothing changes."""
     of_secret = and_(
@@ -235,6 +248,7 @@ def _client(row: Any) -> Client:
         scopes=row.scopes,
         redirect_uris=tuple(orjson.loads(row.redirect_uris)),
         key_set=None if row.key_set is None else orjson.loads(row.key_set),
+        pkce=row.pkce,
         created=row.created,
         revoked=row.revoked,
     )

@@ -25,6 +25,8 @@ from scim_server.storage.access_tables import (
 
 # What is past its time is kept a little longer, so that a second use is known for one.
 KEPT: Final = timedelta(days=1)
+# Access tokens, of which a client may ask for many, tell nothing once they have expired.
+TOKENS_KEPT: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,10 +162,10 @@ def revoke_family(db: Db, workspace_id: str, family_id: str, now: datetime) -> b
 
 
 def purge(db: Db, workspace_id: str, client_id: str, now: datetime) -> None:
-    """Delete what the client was granted and is past its time by more than KEPT."""
-    for table in (tokens, refresh_tokens, authorization_codes):
+    """Delete what the client was granted and is past its time by more than KEPT, or TOKENS_KEPT."""
+    for table, kept in ((tokens, TOKENS_KEPT), (refresh_tokens, KEPT), (authorization_codes, KEPT)):
         of_client = (table.c.workspace_id == workspace_id, table.c.client_id == client_id)
-        db.execute(delete(table).where(*of_client, table.c.expires < now - KEPT))
+        db.execute(delete(table).where(*of_client, table.c.expires < now - kept))
 
 
 def use_assertion(db: Db, workspace_id: str, issuer: str, jti: str, expires: datetime, now: datetime) -> bool:

@@ -38,8 +38,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which rows: of a connection, with a status, those that were refused or failed, from `since` on."""
+    """Which rows: the one with this id, of a connection, with a status, refused or failed, from `since` on."""
 
+    id: str | None = None
     connection_id: str | None = None
     status: int | None = None
     errors: bool = False
@@ -67,6 +68,8 @@ def newest(db: Db, workspace_id: str, wanted: Wanted, *, count: int) -> Sequence
         .order_by(columns.id.desc())
         .limit(count)
     )
+    if wanted.id is not None:
+        query = query.where(columns.id == wanted.id)
     if wanted.connection_id is not None:
         query = query.where(columns.connection_id == wanted.connection_id)
     if wanted.status is not None:

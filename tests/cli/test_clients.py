@@ -61,6 +61,7 @@ def test_the_life_of_a_client(shop: Here, key_set: str) -> None:
         "scopes": "contacts:view groups:view",
         "redirect_uris": ["https://idp.example/a", "https://idp.example/b"],
         "key_set": {"keys": [KEY.as_dict(private=False)]},
+        "pkce": True,
         "created": listed["created"],
         "revoked": None,
     }
@@ -70,6 +71,8 @@ def test_the_life_of_a_client(shop: Here, key_set: str) -> None:
     assert rotated["client_secret"] != made["client_secret"]
     assert shop.json("client", "revoke", made["client_id"], "--secret", made["secret"]) == {"revoked": made["secret"]}
     (listed,) = shop.json("client", "list", *IDP)["clients"]
+    assert [each["id"] for each in listed["secrets"]] == [rotated["secret"]], "what is revoked is in the way"
+    (listed,) = shop.json("client", "list", *IDP, "--all")["clients"]
     assert [bool(each["revoked"]) for each in listed["secrets"]] == [True, False]
     last = shop.json("client", "rotate", made["client_id"], "--revoke-others")
     with reading(shop.world.directory.engine) as db:
@@ -78,7 +81,9 @@ def test_the_life_of_a_client(shop: Here, key_set: str) -> None:
         live = [rows.live_secret(db, workspace, made["client_id"], text, now) is not None for text in texts]
     assert live == [False, False, True]
     assert shop.json("client", "revoke", made["client_id"]) == {"revoked": made["client_id"]}
-    (listed,) = shop.json("client", "list", *IDP)["clients"]
+    assert shop.json("client", "list", *IDP)["clients"] == []
+    assert "--all" in shop.run("client", "list", *IDP).stdout
+    (listed,) = shop.json("client", "list", *IDP, "--all")["clients"]
     assert listed["revoked"]
     assert all(each["revoked"] for each in listed["secrets"])
 
@@ -93,14 +98,58 @@ def test_a_secret_is_shown_once(shop: Here) -> None:
     assert "The secret is shown this once." in shop.run("client", "rotate", client.client.id).stdout
 
 
-def test_a_client_without_a_secret_has_a_line_too(shop: Here) -> None:
+def test_a_second_revoke_says_so(shop: Here, key_set: str) -> None:
+    client = shop.json("client", "create", *IDP, "--name", "Sync")["client_id"]
+    named = ("--issuer", f"https://x.example/{shop.world.name}", "--audience", "a", "--key-set", key_set)
+    trust = shop.json("trust", "create", *IDP, *named)["id"]
+    for command in (("client", "revoke", client), ("trust", "revoke", trust, *IDP)):
+        assert command[2] in shop.run(*command).stdout
+        assert shop.run(*command).stdout == "It was revoked already; nothing changed.\n"
+        assert shop.json(*command) == {"revoked": command[2]}
+
+
+def test_clients_and_trusts_are_blocks_that_fit_a_terminal(shop: Here) -> None:
+    uris = ("https://idp.example/a", "https://idp.example/b")
+    made = shop.json("client", "create", *IDP, "--name", "Code", *(f"--redirect-uri={uri}" for uri in uris))
+    shop.run("client", "create", *IDP, "--name", "Keys", "--jwks-uri", MICROSOFT, "--expires-in", "7")
+    told = shop.run("client", "list", *IDP).stdout
+    code, keys = (block.splitlines() for block in told.split("\n\n"))
+    assert code[0] == made["client_id"]
+    for line in ("  name: Code", f"    {uris[0]}", f"    {uris[1]}", f"  secret {made['secret']}"):
+        assert line in code
+    assert f"    expires: {made['expires'][:10]}" in code
+    assert "    last used: never" in code
+    assert "  gets tokens by: an administrator's consent (authorization code)" in code
+    assert "  gets tokens by: client credentials" in keys
+    assert f"  keys: {MICROSOFT}" in keys
+    secret = next(place for place, line in enumerate(keys) if line.startswith("  secret "))
+    assert keys[secret + 1] == "    note: expires in 6 days", "what needs doing comes first"
+    assert max(map(len, told.splitlines())) <= 100
+    name = f"https://sts.windows.net/{shop.world.name}/"
+    shop.run("trust", "create", *IDP, "--issuer", name, "--audience", "api://scim", "--jwks-uri", MICROSOFT)
+    lines = shop.run("trust", "list", *IDP).stdout.splitlines()
+    for line in ("counts as: a bearer token at SCIM", f"issuer: {name}", "subject: any", f"keys: {MICROSOFT}"):
+        assert f"  {line}" in lines
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_client_that_cant_authenticate_yet_says_what_is_next(shop: Here) -> None:
+    bare = ("client", "create", *IDP, "--name", "Entra", "--no-secret")
+    told = shop.run(*bare).stdout
+    client = next(word for word in told.split() if word.startswith("client_"))
+    assert f"--connection idp --client {client}" in told
+    for other in ((*bare, "--jwks-uri", MICROSOFT), (*bare, "--json"), bare[:-1]):
+        assert "trust create" not in shop.run(*other).stdout
+
+
+def test_a_client_without_a_secret_is_listed_too(shop: Here) -> None:
     assert shop.run("client", "list", *IDP).stdout == "The connection has no clients.\n"
     made = shop.run("client", "create", *IDP, "--name", "Keys", "--jwks-uri", MICROSOFT, "--no-secret").stdout
     assert "secret" not in made
     assert "never" not in made
-    _, line = shop.run("client", "list", *IDP).stdout.splitlines()
-    assert line.startswith("client_")
-    assert "Keys" in line
+    head, *lines = shop.run("client", "list", *IDP).stdout.splitlines()
+    assert head.startswith("client_")
+    assert "  name: Keys" in lines
 
 
 def test_what_ends_soon_is_told(shop: Here, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,11 +160,12 @@ def test_what_ends_soon_is_told(shop: Here, monkeypatch: pytest.MonkeyPatch) -> 
         (listed,) = shop.json("client", "list", *IDP)["clients"]
         assert listed["secrets"][0]["note"] == note
         assert shop.json("token", "list", *IDP)["tokens"][0]["note"] == note
-        for what in ("client", "token"):
-            _, line = shop.run(what, "list", *IDP).stdout.splitlines()
-            assert ("expire" in line, line.endswith(note or "")) == (note is not None, True)
+        _, line = shop.run("token", "list", *IDP).stdout.splitlines()
+        assert ("expire" in line, line.endswith(note or "")) == (note is not None, True)
+        block = shop.run("client", "list", *IDP).stdout.splitlines()
+        assert [line for line in block if "note" in line] == ([] if note is None else [f"    note: {note}"])
     shop.json("client", "revoke", made["client_id"])
-    assert shop.json("client", "list", *IDP)["clients"][0]["secrets"][0]["note"] is None
+    assert shop.json("client", "list", *IDP, "--all")["clients"][0]["secrets"][0]["note"] is None
 
 
 def test_tokens_say_for_whom_they_are(shop: Here) -> None:
@@ -141,11 +191,14 @@ def test_the_life_of_a_trust(shop: Here, key_set: str) -> None:
     listed = shop.json("trust", "list", *IDP)["trusts"]
     assert [each.pop("key_set") for each in listed] == [{"jwks_uri": MICROSOFT}, json.loads(Path(key_set).read_text())]
     assert listed == [open_one, closed]
-    head, *lines = shop.run("trust", "list", *IDP).stdout.splitlines()
-    assert "last used" in head
-    assert len(lines) == 2
+    blocks = shop.run("trust", "list", *IDP).stdout.split("\n\n")
+    assert [block.splitlines()[0] for block in blocks] == [open_one["id"], closed["id"]]
+    assert all("  last used: never" in block for block in blocks)
+    assert f"  counts as: assertion of {client}" in blocks[1]
+    assert "  keys: given as a file: P-256" in blocks[1]
     assert shop.json("trust", "revoke", open_one["id"], *IDP) == {"revoked": open_one["id"]}
-    assert [bool(each["revoked"]) for each in shop.json("trust", "list", *IDP)["trusts"]] == [True, False]
+    assert [each["id"] for each in shop.json("trust", "list", *IDP)["trusts"]] == [closed["id"]]
+    assert [bool(each["revoked"]) for each in shop.json("trust", "list", *IDP, "--all")["trusts"]] == [True, False]
     told = shop.run(*base, "--jwks-uri", MICROSOFT)
     assert told.exit_code == 0
     assert "never" not in told.stdout
@@ -154,6 +207,7 @@ def test_the_life_of_a_trust(shop: Here, key_set: str) -> None:
 def test_what_is_refused_is_said_in_a_sentence(shop: Here, folder: Path, key_set: str) -> None:
     (folder / "private.json").write_text(json.dumps({"keys": [KEY.as_dict(private=True)]}))
     (folder / "broken.json").write_text("{")
+    (folder / "pub.pem").write_bytes(KEY.as_pem(private=False))
     create = ("client", "create", *IDP, "--name", "Sync")
     trust = ("trust", "create", *IDP, "--issuer", "i", "--audience", "a")
     for said, arguments in (
@@ -165,6 +219,7 @@ def test_what_is_refused_is_said_in_a_sentence(shop: Here, folder: Path, key_set
         ("scope", (*create, "--scope", "everything")),
         ("private", (*create, "--key-set", str(folder / "private.json"))),
         ("There is no JSON in broken.json.", (*create, "--key-set", str(folder / "broken.json"))),
+        ("pub.pem is a PEM key; a JWK set is needed.", (*create, "--key-set", str(folder / "pub.pem"))),
         ("SCIM_SERVER_KEY_SET_HOSTS", (*trust, "--jwks-uri", "https://elsewhere.example/keys")),
         ("no client", (*trust, "--key-set", key_set, "--client", "client_unknown", "--subject", "s")),
         ("subject", (*trust, "--key-set", key_set, "--client", "client_unknown")),
@@ -193,5 +248,22 @@ def test_settings_of_a_connection(shop: Here) -> None:
     assert changed == {**made, "settings": settings}
     other = shop.json("connection", "set", "okta", "--invite", "--hide-archived", "--allow-delete")
     assert other["settings"] == {**settings, "invite": True, "list_archived": False, "allow_delete": True}
-    assert "bare token: no" in shop.run("connection", "set", "okta", "--activate").stdout
+    lines = shop.run("connection", "set", "okta", "--activate").stdout.splitlines()
+    assert "  bare token: no" in lines, "each setting has a line"
+    assert "restore on post: yes" in " ".join(lines)
+    last = shop.json("connection", "set", "okta", "--no-restore-on-post")
+    assert last["settings"] == {**settings, "list_archived": False, "allow_delete": True, "restore_on_post": False}
+    assert shop.json("connection", "show", "OKTA") == last
+    assert shop.run("connection", "show", "okta").stdout.splitlines()[-1].startswith("  ")
+    (_, listed) = shop.json("connection", "list")["connections"]
+    assert (listed["connection"], listed["settings"]) == ("okta", last["settings"])
+    assert "no connection" in shop.fails("connection", "show", "other")
     assert "no connection" in shop.fails("connection", "set", "other", "--invite")
+
+
+def test_pkce_is_needed_unless_a_client_is_made_without(shop: Here) -> None:
+    uri = ("--redirect-uri", "https://idp.example/callback")
+    shop.json("client", "create", *IDP, "--name", "With", *uri)
+    shop.json("client", "create", *IDP, "--name", "Without", *uri, "--without-pkce")
+    listed = shop.json("client", "list", *IDP)["clients"]
+    assert {each["name"]: each["pkce"] for each in listed} == {"With": True, "Without": False}

@@ -25,6 +25,10 @@ def test_list_and_its_filters(here: Here, world: World) -> None:
     assert here.json("requests", "list", "--since", "2999-01-01")["requests"] == []
     assert here.json("requests", "list", "--count", "2")["requests"] == found[:2]
     assert "invalidFilter" in here.run("requests", "list", "--errors").stdout
+    assert here.json("requests", "list", "--id", found[1]["id"].upper())["requests"] == found[1:2]
+    assert all(each["duration_us"] > 0 for each in found)
+    for arguments in (("--status", "4xx"), ("--status", "99")):
+        assert "--errors" in here.run("requests", "list", *arguments).stderr
     assert "no connection named 'none'" in here.fails("requests", "list", "--connection", "none")
 
 

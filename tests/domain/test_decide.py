@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +12,7 @@ from scim_server.domain import errors
 from scim_server.domain.contact import Contact, Context, Decision, Draft, Event, Status, decide, draft_of, seated
 from scim_server.domain.events import Kind
 from scim_server.domain.invitation import Invitation, InvitationState
-from scim_server.domain.roles import ALL_PERMISSIONS, Permission, Role
+from scim_server.domain.roles import ALL_PERMISSIONS, SCOPES, Permission, Role
 from scim_server.domain.seats import KEEP, RELEASE, Seat, SeatChange, SeatMove, SeatState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -325,6 +326,33 @@ def test_nobody_deals_in_roles_above_their_own(has: Role, wants: Role) -> None:
     with pytest.raises(errors.RoleAboveOwn, match="'admin'"):
         decide(replace(given(Status.ACTIVE), role=has), Event.EDIT, context)
     assert decide(replace(given(Status.ACTIVE), role=has), Event.EDIT, replace(context, actor_role=Role.ADMIN)).changed
+
+
+_FEW = frozenset({Permission.CONTACTS_VIEW, Permission.CONTACTS_EDIT})
+
+
+@pytest.mark.parametrize(
+    ("holder", "draft", "permissions", "refused"),
+    [
+        (Role.TEAM, replace(PERSON, role=Role.ADMIN), _FEW, True),
+        (Role.TEAM, replace(PERSON, role=Role.ADMIN), SCOPES["scim"], False),
+        (Role.ADMIN, replace(PERSON, role=Role.ADMIN, password="hash"), _FEW, True),
+        (Role.ADMIN, replace(PERSON, role=Role.ADMIN, user_name="bea@example.com"), _FEW, True),
+        (Role.ADMIN, replace(PERSON, role=Role.ADMIN, password="hash"), SCOPES["scim"], False),
+        (Role.OWNER, replace(PERSON, role=Role.OWNER, password="hash"), SCOPES["scim"], True),
+        (Role.OWNER, replace(PERSON, role=Role.OWNER, user_name="bea@example.com"), _FEW, True),
+        (Role.OWNER, replace(PERSON, role=Role.OWNER, user_name="bea@example.com"), SCOPES["scim"], False),
+        (Role.OWNER, replace(PERSON, role=Role.OWNER, profile={"title": "Boss"}), _FEW, False),
+        (Role.OWNER, replace(PERSON, role=Role.OWNER, password="hash"), ALL_PERMISSIONS, False),
+    ],
+)
+def test_a_token_makes_no_admin_by_few_scopes_and_signs_in_as_no_owner(
+    holder: Role, draft: Draft, permissions: frozenset[Permission], refused: bool
+) -> None:
+    contact = replace(given(Status.ACTIVE), role=holder)
+    context = replace(CONTEXT, draft=draft, permissions=permissions)
+    with pytest.raises(errors.RoleAboveOwn) if refused else nullcontext():
+        assert decide(contact, Event.EDIT, context).changed
 
 
 def test_holder_switches_to_another_licence() -> None:

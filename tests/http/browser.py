@@ -41,7 +41,7 @@ class Browser:
 
     app: Flask
     site: str = "http://localhost"
-    address: str = field(default_factory=lambda: f"2001:db8::{secrets.token_hex(2)}:{secrets.token_hex(2)}")
+    address: str = field(default_factory=lambda: f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1")
 
     def __post_init__(self) -> None:
         self.client: FlaskClient = self.app.test_client()

@@ -14,7 +14,7 @@ from scim_server.directory import requests
 from scim_server.directory.requests import Row, Wanted
 from scim_server.domain.actor import system
 from scim_server.http.audit import MOST_WAITING
-from scim_server.http.leave_out import detail_of, reader_of
+from scim_server.http.leave_out import detail_reader, reader_of
 from scim_server.scim.schema import CORE
 from scim_server.settings import Settings
 from scim_server.storage.db import Busy, reading
@@ -87,8 +87,26 @@ def test_what_is_left_out_of_a_path() -> None:
     assert read("/scim/v2/Groups", "filter=members.value pr&excludedAttributes=members") == (
         "/scim/v2/Groups?filter=members.value pr&excludedAttributes=…"
     )
-    assert detail_of("The userName 'it''s' is in use, can't go.") == "The userName … is in use, can't go."
-    assert detail_of("Unknown at position 3: kim▶x") == "Unknown at position 3: …"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("The userName 'it''s' is in use, can't go.", "The userName … is in use, can't go."),
+        ("Unknown at position 3: kim▶x", "Unknown at position 3: …"),
+        ("'Operations' must be a list.", "'Operations' must be a list."),
+        ("Operation 2: 'path' must be a string.", "Operation 2: 'path' must be a string."),
+        ("A User has no attribute 'zerafina'.", "A User has no attribute …."),
+        ("'name.familyName' can't be that.", "'name.familyName' can't be that."),
+        (
+            "Operation 1: without a 'path', 'value' must be a JSON object.",
+            "Operation 1: without a 'path' … must be a JSON object.",
+        ),
+        ("'emails' is zerafina' is wrong", "'emails' … is wrong"),
+    ],
+)
+def test_what_is_left_out_of_a_refusal(said: str, kept: str) -> None:
+    assert detail_reader(CORE)(said) == kept
 
 
 def test_a_bulk_request_is_one_row(world: World, client: Client) -> None:

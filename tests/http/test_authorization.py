@@ -254,6 +254,46 @@ def by_hand(client_id: str, alg: str, secret: bytes = b"") -> str:
     return f"{text}.{b64(hmac.digest(secret, text.encode(), 'sha256')) if secret else ''}"
 
 
+def _bare(desk: Desk) -> tuple[int, dict[str, str], str]:
+    """The answer to a POST of nothing."""
+    answer = desk.app.test_client().post("/oauth/token")
+    return answer.status_code, dict(answer.headers), answer.text
+
+
+class TestWhyInTheLog:
+    def told(self, capsys: pytest.CaptureFixture[str]) -> tuple[str, str | None]:
+        lines = capsys.readouterr().err.splitlines()
+        (line,) = [json.loads(each) for each in lines if "client_authentication_failed" in each]
+        assert line["request_id"]
+        return line["reason"], line.get("client")
+
+    def test_of_secrets(self, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+        form = {"grant_type": "client_credentials"}
+        replace(desk, secret="secret_wrong").token()
+        assert self.told(capsys) == ("The secret is wrong, expired or revoked.", desk.client.id)
+        desk.post("/oauth/token", form, basic(desk.client.id, "secret_wrong"))
+        assert self.told(capsys) == ("The secret is wrong, expired or revoked.", desk.client.id)
+        desk.post("/oauth/token", {**form, "client_id": "client_none", "client_secret": "x"})
+        assert self.told(capsys) == ("There is no such client, or it is revoked.", None)
+        desk.post("/oauth/token", form)
+        assert self.told(capsys) == ("The request has no credentials that can be read.", None)
+        desk.post("/oauth/token", form, {"Authorization": "Basic !!!"})
+        assert self.told(capsys) == ("The request has no credentials that can be read.", None)
+        desk.post("/oauth/token", {**form, "client_id": "client_other"}, basic(desk.client.id, desk.secret))
+        assert self.told(capsys)[0] == "The client_id beside it is another."
+
+    def test_of_assertions(self, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+        kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        form = {"grant_type": "client_credentials", "client_assertion_type": kind}
+        foreign = {**form, "client_assertion": signed("0a1b-of-the-issuer", key())}
+        desk.post("/oauth/token", foreign)
+        assert self.told(capsys) == ("The assertion's issuer isn't a client: send client_id beside it.", None)
+        desk.post("/oauth/token", {**foreign, "client_id": desk.client.id})
+        assert self.told(capsys)[1] == desk.client.id
+        desk.post("/oauth/token", {**form, "client_assertion": signed(desk.client.id, key())})
+        assert self.told(capsys) == ("The client has no key set.", desk.client.id)
+
+
 class TestForms:
     @pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke", "/oauth/introspect"])
     def test_what_is_no_form(self, desk: Desk, path: str) -> None:
@@ -264,7 +304,10 @@ class TestForms:
             (400, {"json": form}),
             (400, {"data": form, "content_type": "multipart/form-data"}),
             (400, {"data": encoded}),
-            (400, {"data": encoded, "content_type": kind, "query_string": "scope=scim"}),
+            (400, {"data": encoded, "content_type": kind, "query_string": "state=x"}),
+            (400, {"data": encoded, "content_type": kind, "query_string": "scope=scim&grant_type=x"}),
+            (400, {"data": f"{encoded}&scope=scim", "content_type": kind, "query_string": "scope=contacts:view"}),
+            (400, {}),
             (400, {"data": f"{encoded}&token=y", "content_type": kind}),
             (400, {"data": f"{encoded}&scope=%ff", "content_type": kind}),
             (400, {"data": f"{encoded}&scope=%00", "content_type": kind}),
@@ -280,12 +323,45 @@ class TestForms:
     def test_other_methods(self, desk: Desk, method: str) -> None:
         answer = desk.app.test_client().open("/oauth/token", method=method)
         assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+        assert answer.headers["X-Request-Id"]
         assert answer.get_json()["error"] == "invalid_request"
 
     @pytest.mark.parametrize("grant_type", ["", "password", "implicit", 'a"b', "ä"])
     def test_unknown_grants(self, desk: Desk, grant_type: str) -> None:
-        error = "unsupported_grant_type" if grant_type.isascii() and '"' not in grant_type else "invalid_request"
-        refusal(desk.token(grant_type), 400, error)
+        error = "unsupported_grant_type" if grant_type in ("password", "implicit") else "invalid_request"
+        answer = desk.token(grant_type)
+        refusal(answer, 400, error)
+        assert answer.json["error_description"].endswith(".")
+
+    def test_each_refusal_has_a_sentence(self, desk: Desk, coded: Desk) -> None:
+        refused = [
+            (desk.post("/oauth/token", {"scope": "scim"}), "The parameter grant_type is missing."),
+            (desk.token("password"), "grant_type is client_credentials, authorization_code or refresh_token."),
+            (desk.token(scope="admin"), "The scope has a word that there isn't, or more than the client may have."),
+            (
+                coded.token("refresh_token", refresh_token="refresh_none"),
+                "The refresh token is unknown, expired, revoked or was used before.",
+            ),
+            (coded.token(), "A client with redirect URIs gets its tokens by the consent of an administrator alone."),
+            (
+                desk.token("authorization_code", code="x"),
+                "A client without redirect URIs gets no codes: use client_credentials.",
+            ),
+            (
+                Answer(*_bare(desk)),
+                "The body is empty. Send the parameters in it as application/x-www-form-urlencoded.",
+            ),
+        ]
+        for answer, sentence in refused:
+            assert answer.json["error_description"] == sentence
+
+    def test_the_scope_may_stand_in_the_url(self, desk: Desk) -> None:
+        """Okta adds it to the token URL."""
+        form = {"grant_type": "client_credentials", **desk.credentials}
+        answer = desk.post("/oauth/token?scope=contacts:view", form)
+        assert (answer.status, answer.json["scope"]) == (200, "contacts:view")
+        same = desk.post("/oauth/token?scope=contacts:view", {**form, "scope": "contacts:view"})
+        assert same.json["scope"] == "contacts:view"
 
     def test_without_tls(self, desk: Desk) -> None:
         form = {"grant_type": "client_credentials", **desk.credentials}

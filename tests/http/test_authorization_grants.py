@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from authlib.oauth2 import OAuth2Error
 from flask import request
 
 from scim_server.directory import authorization, clients
+from scim_server.directory.access import NotAllowed
 from scim_server.domain.errors import MissingPermission
 from scim_server.domain.roles import Permission
 from scim_server.http.authorization import checked_grant, consented
@@ -151,6 +153,42 @@ class TestCode:
         assert coded.reads(first["access_token"]) == 401
         refusal(coded.token("refresh_token", refresh_token=first["refresh_token"]), 400, "invalid_grant")
         assert acts(coded.world).count("client.reuse_detected") == 1
+
+
+class TestWithoutPkce:
+    @pytest.fixture
+    def plain(self, world: World) -> Desk:
+        return new_desk(world, redirect_uris=(REDIRECT,), pkce=False)
+
+    NONE: Mapping[str, None] = {"code_challenge": None, "code_challenge_method": None}
+
+    def test_a_code_needs_no_challenge(self, plain: Desk) -> None:
+        answer = plain.token("authorization_code", code=plain.code(VERIFIER, **self.NONE), redirect_uri=REDIRECT)
+        assert plain.reads(answer.json["access_token"]) == 200
+
+    def test_a_verifier_without_a_challenge_is_refused(self, plain: Desk) -> None:
+        form = {"code": plain.code(VERIFIER, **self.NONE), "redirect_uri": REDIRECT}
+        refusal(plain.token("authorization_code", **form, code_verifier=VERIFIER), 400, "invalid_request")
+
+    def test_a_challenge_that_was_sent_is_checked(self, plain: Desk) -> None:
+        form = {"code": plain.code(VERIFIER), "redirect_uri": REDIRECT}
+        refusal(plain.token("authorization_code", **form), 400, "invalid_request")
+        refusal(plain.token("authorization_code", **form, code_verifier="w" * 64), 400, "invalid_grant")
+        assert plain.token("authorization_code", **form, code_verifier=VERIFIER).status == 200
+
+    @pytest.mark.parametrize("wrong", [{"code_challenge_method": "plain"}, {"code_challenge": None}], ids=str)
+    def test_half_a_challenge_is_refused(self, plain: Desk, wrong: dict[str, str | None]) -> None:
+        with pytest.raises(OAuth2Error) as raised:
+            plain.consent(VERIFIER, wrong)
+        assert raised.value.error == "invalid_request"
+
+    def test_the_client_still_proves_who_it_is(self, plain: Desk) -> None:
+        form = {"code": plain.code(VERIFIER, **self.NONE), "redirect_uri": REDIRECT}
+        refusal(replace(plain, secret="secret_none").token("authorization_code", **form), 401, "invalid_client")
+
+    def test_of_no_use_to_a_client_without_codes(self, world: World) -> None:
+        with pytest.raises(NotAllowed, match="redirect URIs"):
+            new_desk(world, pkce=False)
 
 
 class TestRefresh:

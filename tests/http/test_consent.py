@@ -74,7 +74,14 @@ def codes(desk: Desk) -> int:
 def test_an_administrator_allows(desk: Desk, owner: Browser) -> None:
     page = owner.get(page_of(desk))
     assert page.status_code == 200
-    for shown in ("Acme IdP", desk.client.id, desk.connection, desk.world.name, REDIRECT):
+    for shown in (
+        f"client revoke {desk.client.id}",
+        "Acme IdP",
+        desk.client.id,
+        desk.connection,
+        desk.world.name,
+        REDIRECT,
+    ):
         assert shown in page.text
     for permission, words in WORDS.items():
         assert (words in unescape(page.text)) is (permission in expand_scopes("scim"))
@@ -106,6 +113,9 @@ def test_signing_in_comes_first_and_leads_back(desk: Desk) -> None:
     assert answer.status_code == 303
     sign_in = answer.headers["Location"]
     assert sign_in.startswith("/signin?next=")
+    assert "as its owner or an administrator" in browser.get(sign_in).text
+    for other in ("/signin", "/signin?next=/", "/signin?next=/elsewhere"):
+        assert "identity provider" not in browser.get(other).text
     fields = {"workspace": desk.world.name, "email": mail, "password": PASSWORD}
     back = browser.send(sign_in, "/signin", **fields).headers["Location"]
     assert parameters(f"http://x{back}") == authorization_query(desk.client, VERIFIER)
@@ -133,6 +143,7 @@ def test_others_are_told_why_not(desk: Desk, role: str) -> None:
     page = browser.get(page_of(desk))
     assert page.status_code == 403
     assert "Only an administrator or the owner" in page.text
+    assert "Ask one of them to open this page" in page.text
     token = browser.form("/", "/signout")["csrf_token"]
     answer = browser.open("POST", page_of(desk), {"csrf_token": token, "decision": "allow"})
     assert answer.status_code == 403
@@ -145,6 +156,7 @@ def test_an_owner_of_another_workspace_is_told_why_not(desk: Desk) -> None:
     browser = signed_in_owner(new_world(desk.app))
     page = browser.get(page_of(desk))
     assert (page.status_code, "belongs to another workspace" in page.text) == (403, True)
+    assert "Sign in to the workspace that it is for" in page.text
     for secret in (desk.world.name, desk.connection, "Acme IdP", 'name="decision"'):
         assert secret not in page.text
     token = browser.form("/", "/signout")["csrf_token"]
@@ -179,6 +191,7 @@ def test_a_bad_client_or_address_leads_nowhere(desk: Desk, owner: Browser, wrong
         answer = browser.open(method, path, fields)
         assert (answer.status_code, "Location" in answer.headers) == (400, False)
         assert "This request can&#39;t be carried out" in answer.text
+        assert "To the start" not in answer.text, "which isn't where they came from"
         assert "<script" not in answer.text
         assert "evil.test" not in re.sub(r">[^<]*<", "><", answer.text), "in no attribute"
     assert codes(desk) == 0
@@ -207,6 +220,46 @@ def test_other_errors_go_back_once_somebody_is_signed_in(
     (link,) = re.findall(r'<a href="(https:[^"]*)"', clicked.text)
     assert parameters(unescape(link))["error"] == error
     assert codes(desk) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"client_id": None}, "it has no client_id"),
+        ({"client_id": "client_unknown"}, "There is no client with this client_id here"),
+        ({"redirect_uri": f"{REDIRECT}/"}, f"no such redirect URI, to the letter: {REDIRECT}/"),
+        ({"redirect_uri": f"{REDIRECT}/{'x' * 300}"}, "xxx..."),
+        ({"response_type": "token"}, "response_type must be 'code'"),
+        ({"scope": "everything"}, "asks for a scope"),
+        ({"code_challenge": None}, "this client needs PKCE"),
+        ({"code_challenge": "short"}, "no PKCE challenge"),
+        ({"code_challenge_method": "plain"}, "must be S256"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(
+    desk: Desk, owner: Browser, wrong: dict[str, str | None], said: str
+) -> None:
+    page = owner.get(page_of(desk, **wrong), Sec_Fetch_Site="same-origin")
+    assert page.status_code == 400
+    assert said in unescape(page.text)
+    led = owner.get(page_of(desk, **wrong)).headers.get("Location")
+    assert led is None or said in parameters(led)["error_description"]
+
+
+def test_without_https_nobody_is_let_in(desk: Desk, owner: Browser) -> None:
+    page = Browser(desk.app, site="http://scim.example.com").get(page_of(desk))
+    assert (page.status_code, "over https alone" in page.text) == (400, True)
+    assert "Whoever runs the server can mend it" in page.text
+
+
+def test_an_error_leads_nobody_of_another_workspace_away_by_itself(desk: Desk) -> None:
+    """Else whoever has a client here had a link that leads from here to wherever that client's people go."""
+    browser = signed_in_owner(new_world(desk.app))
+    for wrong in ({"scope": "everything"}, {"response_type": "token"}, {"code_challenge": None}):
+        page = browser.get(page_of(desk, **wrong))
+        assert (page.status_code, "Location" in page.headers) == (400, False)
+        (link,) = re.findall(r'<a href="(https:[^"]*)"', page.text)
+        assert unescape(link).startswith(f"{REDIRECT}?")
 
 
 def test_a_decision_needs_the_forms_token(desk: Desk, owner: Browser) -> None:
@@ -267,3 +320,8 @@ def test_names_are_escaped(app: Flask, world: World) -> None:
     assert page.headers["Content-Security-Policy"].endswith("form-action 'self' https://idp.example")
     page = owner.get(page_of(desk, redirect_uri="https://idp.example;x/"))
     assert page.headers["Content-Security-Policy"].endswith("form-action 'self' https:")
+
+
+def test_every_answer_names_its_request(desk: Desk, owner: Browser) -> None:
+    for wrong in ({}, {"client_id": None}, {"scope": "everything"}):
+        assert owner.get(page_of(desk, **wrong)).headers["X-Request-Id"]

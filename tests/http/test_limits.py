@@ -102,9 +102,9 @@ def test_failures_count_by_address_and_by_name() -> None:
     throttle = Throttle(open_storage("memory://"))
     row = FAILURES["sign-in"]
     for number in range(row.by_name.amount):
-        assert throttle.check("sign-in", f"192.0.2.{number}", "Kim@x.test") is None
-        throttle.failed("sign-in", f"192.0.2.{number}", "Kim@x.test")
-    wait = throttle.check("sign-in", "198.51.100.1", "kim@X.test ")
+        assert throttle.check("sign-in", f"192.0.2.{number}", "kim@x.test") is None
+        throttle.failed("sign-in", f"192.0.2.{number}", "kim@x.test")
+    wait = throttle.check("sign-in", "198.51.100.1", "kim@x.test")
     assert wait is not None
     assert 1 <= wait <= row.by_name.get_expiry()
     assert throttle.check("sign-in", "198.51.100.1", "lee@x.test") is None
@@ -113,6 +113,16 @@ def test_failures_count_by_address_and_by_name() -> None:
         throttle.failed("sign-in", "203.0.113.5", f"{number}@x.test")
     assert throttle.check("sign-in", "203.0.113.5", "new@x.test") is not None
     assert throttle.check("sign-in", "203.0.113.6", "new@x.test") is None
+    assert throttle.check("sign-in", "::ffff:203.0.113.5", "new@x.test") is not None
+    assert throttle.check("sign-in", "", "\udc80" * 10_000) is None
+
+
+def test_an_ipv6_address_counts_by_its_64_bits_of_network() -> None:
+    throttle = Throttle(open_storage("memory://"))
+    for number in range(FAILURES["token"].by_address.amount):
+        throttle.failed("token", f"2001:db8:0:1::{number:x}")
+    assert throttle.check("token", "2001:db8:0:1:ffff::1%eth0") is not None
+    assert throttle.check("token", "2001:db8:0:2::1") is None
 
 
 @pytest.mark.parametrize("kind", DATABASES)

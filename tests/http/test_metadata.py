@@ -58,6 +58,13 @@ class TestMetadata:
         finally:
             below.extensions["directory"].engine.dispose()
 
+    @pytest.mark.parametrize("path", ["oauth-authorization-server", "oauth-protected-resource/scim/v2"])
+    def test_none_over_plain_http(self, app: Flask, path: str) -> None:
+        answer = app.test_client().get(f"/.well-known/{path}", headers={"Host": "scim.example"})
+        assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
+        assert "https" in answer.get_json()["error_description"]
+        assert answer.headers["Cache-Control"] == "no-store"
+
     def test_nothing_else(self, app: Flask) -> None:
         client = app.test_client()
         for path in ("oauth-authorization-server/other", "oauth-protected-resource/other"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,8 @@ from tests.directory.desk import PASSWORD, Desk, address
 from tests.http.browser import Browser
 from tests.support import World, new_world
 
+# full-width letters, which count as the plain ones
+WIDE = {ord(each): ord(each) + 0xFEE0 for each in "abcdefghijklmnopqrstuvwxyz"}
 ELSEWHERE = (
     "https://evil.test/",
     "//evil.test/",
@@ -67,7 +70,9 @@ def test_signing_in_and_out(desk: Desk, browser: Browser) -> None:
     assert location(browser.sign_in(desk.world.name, mail, PASSWORD)) == "/"
     home = browser.get("/")
     assert home.status_code == 200
-    assert re.search(r"signed in as\s+<strong>Ann Lee</strong>\s+in\s+<strong>" + desk.world.name, home.text)
+    assert home.text.count("Ann Lee") == 1, "in the bar, and nothing is said twice"
+    assert "You are signed in" in home.text
+    assert desk.world.name in home.text
     assert re.search(
         r'<time datetime="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ">\d{4}-\d\d-\d\d \d\d:\d\d UTC</time>', home.text
     )
@@ -191,6 +196,29 @@ def test_too_many_tries_have_to_wait(desk: Desk, browser: Browser) -> None:
     assert location(browser.sign_in(desk.world.name, other, PASSWORD)) == "/"
 
 
+@pytest.mark.parametrize("spelling", [str.upper, lambda mail: f" {mail} ", lambda mail: mail.translate(WIDE)])
+def test_no_spelling_of_an_e_mail_has_tries_of_its_own(
+    desk: Desk, browser: Browser, spelling: Callable[[str], str]
+) -> None:
+    mail = address()
+    member(desk, mail)
+    assert location(browser.sign_in(desk.world.name, spelling(mail), PASSWORD)) == "/", "it means the same person"
+    for _ in range(10):
+        assert Browser(browser.app).sign_in(desk.world.name, mail, "wrong password").status_code == 403
+    other = f" {desk.world.name.upper()}"
+    assert Browser(browser.app).sign_in(other, spelling(mail), PASSWORD).status_code == 429
+
+
+def test_tries_in_another_workspace_lock_nobody_out(desk: Desk, browser: Browser) -> None:
+    mail = address()
+    member(desk, mail)
+    for workspace in ("nowhere", new_world(browser.app).name):
+        for _ in range(10):
+            assert Browser(browser.app).sign_in(workspace, mail, "wrong password").status_code == 403
+        assert Browser(browser.app).sign_in(workspace, mail, "wrong password").status_code == 429
+    assert location(browser.sign_in(desk.world.name, mail, PASSWORD)) == "/"
+
+
 # Accepting
 
 
@@ -231,6 +259,7 @@ def test_a_link_works_once(desk: Desk, browser: Browser) -> None:
     page = thief.get(path)
     assert (page.status_code, "used, replaced or taken back" in page.text) == (410, True)
     assert "An administrator of the workspace" in page.text
+    assert "scim-server workspace owner-link" in page.text, "it may have been the owner's"
     token = thief.form("/signin", "/signin")["csrf_token"]
     again = thief.open("POST", path, {"csrf_token": token, "password": "another horse", "again": "another horse"})
     assert again.status_code == 410
@@ -240,7 +269,7 @@ def test_a_link_works_once(desk: Desk, browser: Browser) -> None:
 def test_dead_links_say_why(desk: Desk, browser: Browser) -> None:
     late = replace(desk, now=desk.now - timedelta(days=8))
     expired = late.invite(desk.person(address()))
-    assert "This invitation has expired" in browser.get(f"/invitation/{expired}").text
+    assert "It has expired." in browser.get(f"/invitation/{expired}").text
     token = browser.form("/signin", "/signin")["csrf_token"]
     fields = {"csrf_token": token, "password": PASSWORD, "again": PASSWORD}
     for text in (expired, "never-was", "x" * 3000, "%00", "%ED%A0%80"):

@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("scopes", TEXT, nullable=False),
         sa.Column("redirect_uris", sa.Text(), nullable=False),
         sa.Column("key_set", sa.Text(), nullable=True),
+        sa.Column("pkce", sa.Boolean(), nullable=False),
         sa.Column("created", TEXT, nullable=False),
         sa.Column("revoked", TEXT, nullable=True),
         sa.ForeignKeyConstraint(
