@@ -42,6 +42,8 @@ KINDS: Final = ("worse", "better", "otherwise", "new", "gone")
 
 def changes(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Change]:
     """Every case that ended differently in `other`, in the order of its id. Raises KeyError for what is no report."""
+    for case in (*one["cases"], *other["cases"]):
+        _RANKS[case["outcome"]]  # of no other is it known what is better
     before = {case["id"]: case for case in one["cases"]}
     after = {case["id"]: case for case in other["cases"]}
     found = [

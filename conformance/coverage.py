@@ -15,6 +15,7 @@ import click
 from conformance.case import Case, all_cases
 
 LIST: Final = Path(__file__).parent / "requirements.csv"
+UNCOVERED: Final = Path(__file__).parent / "uncovered.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,16 @@ class Requirement:
     level: str
     text: str
 
+    @property
+    def said(self) -> str:
+        """The requirement with its place: `RFC 7643 §2.1 (7643-2.1-01): Attribute names are case-insensitive`."""
+        return f"{self.rfc} §{self.section} ({self.id}): {self.text}"
+
+    @property
+    def link(self) -> str:
+        """Where its section stands."""
+        return f"https://www.rfc-editor.org/rfc/{self.rfc.replace(' ', '').lower()}#section-{self.section}"
+
 
 @cache
 def requirements() -> tuple[Requirement, ...]:
@@ -38,6 +49,12 @@ def requirements() -> tuple[Requirement, ...]:
             )
             for row in csv.DictReader(rows)
         )
+
+
+def covered_by(case: Case) -> list[Requirement]:
+    """The requirements that the case shows, in the order it names them. Leaves out what isn't in the list."""
+    known = {row.id: row for row in requirements()}
+    return [known[each] for each in case.covers if each in known]
 
 
 def section_of(requirement: Requirement) -> str:
@@ -54,6 +71,13 @@ def covering(cases: Sequence[Case]) -> dict[str, list[str]]:
     return found
 
 
+@cache
+def uncovered() -> dict[str, str]:
+    """Why a requirement has no case, by its id."""
+    with UNCOVERED.open(newline="", encoding="utf-8") as rows:
+        return {row["id"]: row["why"] for row in csv.DictReader(rows)}
+
+
 def page(cases: Sequence[Case]) -> str:
     """The map as Markdown."""
     return "\n".join(_lines(cases, covering(cases))) + "\n"
@@ -68,7 +92,7 @@ def _lines(cases: Sequence[Case], found: Mapping[str, Sequence[str]]) -> Iterato
     yield "Made by `python -m conformance.coverage`; a test keeps it up to date."
     yield ""
     yield f"{len(cases)} cases: " + ", ".join(f"{count} {name}" for name, count in sorted(profiles.items())) + "."
-    yield f"{len(with_cases)} of {len(rows)} requirements have a case."
+    yield f"{len(with_cases)} of {len(rows)} requirements have a case; the others are listed [below](#without-a-case)."
     yield ""
     yield "| section | requirements | with a case | cases |"
     yield "|---|--:|--:|--:|"
@@ -78,12 +102,19 @@ def _lines(cases: Sequence[Case], found: Mapping[str, Sequence[str]]) -> Iterato
         showing = {case for row in own for case in found[row.id]}
         covered = sum(bool(found[row.id]) for row in own)
         yield f"| {_shown(section)} | {len(own)} | {covered} | {len(showing)} |"
+    yield from _without([row for row in rows if not found[row.id]])
     for section in sections:
         yield from ("", f"## {_shown(section)}", "", "| id | level | requirement | cases |", "|---|---|---|---|")
         for row in rows:
             if section_of(row) == section:
                 named = "<br>".join(f"`{case}`" for case in found[row.id]) or "none"
                 yield f"| {row.id} | {row.level} | {_cell(row.text)} | {named} |"
+
+
+def _without(rows: Sequence[Requirement]) -> Iterator[str]:
+    yield from ("", "## Without a case", "", "| id | level | requirement | why |", "|---|---|---|---|")
+    for row in rows:
+        yield f"| {row.id} | {row.level} | {_cell(row.text)} | {_cell(uncovered()[row.id])} |"
 
 
 def _shown(section: str) -> str:

@@ -84,6 +84,20 @@ def discover(target: Target) -> Discovered:
     )
 
 
+def why_not(discovered: Discovered) -> str | None:
+    """Why it makes no sense to run cases against what answered the discovery so; None where it does."""
+    first, statuses = discovered.exchanges[0], {each.status for each in discovered.exchanges}
+    if statuses <= {401, 403}:
+        refused = "The token was refused" if "authorization" in first.request_headers else "A token is wanted"
+        return f"{refused}: {first.status} to {first.method} {first.url}."
+    if statuses == {404}:
+        return f"No discovery endpoint is there: 404 to {first.method} {first.url}. Is that below the SCIM base URL?"
+    if all(each.body is None for each in discovered.exchanges):
+        kind = first.header("content-type") or "nothing"
+        return f"No discovery endpoint answers with JSON: {first.status} and {kind} to {first.method} {first.url}."
+    return None
+
+
 def _supported(name: str, said: Any) -> bool:
     if name == "index":
         return said is not False

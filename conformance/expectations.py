@@ -14,6 +14,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -70,7 +71,8 @@ def _instant(value: Any, _: Any) -> bool:
 def _moment(value: Any) -> Any:
     """Times as points in time, other values as they are."""
     if isinstance(value, str) and _INSTANT.match(value):
-        return datetime.fromisoformat(value)
+        with suppress(ValueError):  # a 31st of February
+            return datetime.fromisoformat(value)
     return value
 
 
@@ -103,20 +105,25 @@ def _unordered(values: Any) -> list[str]:
 
 
 def _sorted(seen: Any, order: Any) -> bool:
-    """Whether the assigned values are in order, without regard to case, and those without a value come last."""
+    """Whether the assigned values are in order: texts without regard to case, times as points in time."""
     if not isinstance(seen, list):
         return False
-    assigned = [each.lower() if isinstance(each, str) else each for each in seen if not is_absent(each)]
-    return assigned == sorted(assigned, reverse=order == "descending")
+    moments = [_moment(each) for each in seen if not is_absent(each)]
+    assigned = [each.lower() if isinstance(each, str) else each for each in moments]
+    try:
+        return assigned == sorted(assigned, reverse=order == "descending")
+    except TypeError:  # a number beside a text
+        return False
 
 
 OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "is": lambda seen, wanted: bool(seen == wanted) and isinstance(seen, bool) == isinstance(wanted, bool),
     "isn't": lambda seen, wanted: bool(seen != wanted),
     "same as": lambda seen, wanted: str(seen).lower() == str(wanted).lower(),
-    "in": lambda seen, wanted: seen in wanted,
+    "in": lambda seen, wanted: isinstance(wanted, list) and seen in wanted,
     "exists": lambda seen, _: not is_absent(seen),
     "absent": lambda seen, _: is_absent(seen),
+    "absent or": lambda seen, wanted: is_absent(seen) or bool(seen == wanted),
     "not sent": lambda seen, _: seen is MISSING,
     "has": _has,
     "has not": lambda seen, wanted: not _has(seen, wanted),
@@ -165,7 +172,7 @@ def _list(exchange: Exchange, _: Sequence[str]) -> None:
     if type(at(body, "totalResults")) is not int:
         raise NotMet(f"expected totalResults to be a number, saw {_shown(at(body, 'totalResults'))}")
     resources = at(body, "Resources")
-    if resources is MISSING and body["totalResults"] and at(body, "itemsPerPage") != 0:
+    if resources is MISSING and at(body, "totalResults") and at(body, "itemsPerPage") != 0:
         raise NotMet("expected Resources, as there are results")
     if resources is not MISSING and not isinstance(resources, list):
         raise NotMet(f"expected Resources to be a list, saw {_shown(resources)}")

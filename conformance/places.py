@@ -24,6 +24,9 @@ class _Missing:
     def __repr__(self) -> str:
         return "nothing"
 
+    def __bool__(self) -> bool:
+        return False
+
 
 MISSING: Final = _Missing()
 
@@ -36,6 +39,12 @@ def at(body: Any, place: str) -> Any:
     if "*" in place.split("/"):
         return found
     return found[0] if found else MISSING
+
+
+def objects_at(body: Any, place: str) -> list[Mapping[str, Any]]:
+    """The objects in the list at `place`; what is no object is left out, and there are none where no list is."""
+    found = at(body, place)
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 
 
 def _split(place: str) -> list[str]:

@@ -13,7 +13,7 @@ from conformance import (
     procedures_schemas,
 )
 from conformance.expectations import NotMet
-from conformance.places import at
+from conformance.places import at, objects_at
 from conformance.procedures_resources import RESOURCE_PROCEDURES
 from conformance.procedures_writes import WRITES
 from conformance.runner import Session
@@ -30,7 +30,7 @@ def walk_by_cursor(session: Session, path: str, query: Mapping[str, Any]) -> lis
         exchange = session.send("GET", path, query={**query, "cursor": cursor})
         if exchange.status != 200:
             raise NotMet(f"expected a page for the cursor {cursor[:40]!r}, saw status {exchange.status}")
-        found += [str(each.get("id")) for each in at(exchange.body, "Resources") or []]
+        found += [str(each.get("id")) for each in objects_at(exchange.body, "Resources")]
         following = at(exchange.body, "nextCursor")
         if not isinstance(following, str):
             return found
@@ -51,7 +51,7 @@ def walk_by_index(session: Session, path: str, query: Mapping[str, Any]) -> list
         page = at(exchange.body, "Resources")
         if not isinstance(page, list) or not page:
             return found
-        found += [str(each.get("id")) for each in page]
+        found += [str(at(each, "id")) for each in page]
     raise NotMet(f"expected an empty page behind the last, saw resources on each of {MOST_PAGES} pages")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from conformance.expectations import NotMet, is_absent
-from conformance.places import at
+from conformance.places import MISSING, at, objects_at
 from conformance.procedures_schemas import Declared, declared
 from conformance.runner import Session, SetupFailed, Unsupported
 
@@ -150,6 +151,21 @@ def returned_by_default(session: Session, kind: str, name: str) -> None:
             raise NotMet(f"expected {one.path} to stay away where {name} alone is asked for, saw it")
 
 
+def left_out(session: Session, kind: str, answer: Any, paths: Sequence[str]) -> None:
+    """None of the attributes is in the answer but what is declared returned `always` (RFC 7644 §3.9). Raises NotMet.
+
+    `paths`: names, those of sub-attributes with a dot; `<URN>:name` for an extension's.
+    """
+    known = declared(session, kind) if session.discovered.schemas else []
+    said = {one.path: one for each in known for one in (each, *each.inner())}
+    for path in paths:
+        urn, _, names = path.rpartition(":")
+        place = "/".join((*([urn] if urn else []), *names.split(".")))
+        always = path in said and said[path].is_("returned") == "always"
+        if not always and at(answer, place) is not MISSING:
+            raise NotMet(f"expected {path} to be left out, saw {at(answer, place)!r}")
+
+
 def always_returned(session: Session, kind: str) -> None:
     """What is declared returned `always` is answered though other attributes are asked for. Raises NotMet."""
     made = session.make(kind, {})
@@ -167,8 +183,8 @@ def page_within_maximum(session: Session) -> None:
         raise Unsupported(f"filter.maxResults is {most!r}")
     query = {"count": most + 1, "filter": "id pr", "attributes": "id"}
     exchange = session.send("GET", "/Users", query=query)
-    found = at(exchange.body, "Resources") if exchange.status == 200 else []
-    if len(found or []) > most:
+    found = objects_at(exchange.body, "Resources") if exchange.status == 200 else []
+    if len(found) > most:
         raise NotMet(f"expected {most} resources at most, as declared, saw {len(found)}")
 
 
@@ -178,10 +194,13 @@ def job_within_maximum(session: Session) -> None:
     if not isinstance(most, int) or not 0 < most <= LARGEST_JOB:
         raise Unsupported(f"bulk.maxOperations is {most!r}")
     one = {"method": "DELETE", "path": f"/Users/none-{session.saved['unique']}"}
-    body = {"schemas": [BULK_URN], "failOnErrors": 1, "Operations": [one] * most}
-    taken = session.send("POST", "/Bulk", body=body)
-    if taken.status != 200:
-        raise NotMet(f"expected {most} operations to be taken, as declared, saw {taken.status}")
+    raw = json.dumps({"schemas": [BULK_URN], "failOnErrors": 1, "Operations": [one] * most})
+    size = at(session.discovered.config, "bulk/maxPayloadSize")
+    if isinstance(size, int) and len(raw) > size:
+        raise Unsupported(f"{most} operations don't fit into bulk.maxPayloadSize, {size} bytes")
+    taken = session.send("POST", "/Bulk", raw=raw)
+    if taken.status != 200 or not at(taken.body, "Operations/0/status"):
+        raise NotMet(f"expected {most} operations to be taken, as declared, saw {taken.status}: {taken.text[:200]}")
 
 
 def many_member_operations(session: Session, group: str, members: Sequence[str], number: int) -> None:
@@ -208,6 +227,7 @@ PROCEDURES: Final[Mapping[str, Callable[..., Any]]] = {
         never_returned,
         returned_on_request,
         returned_by_default,
+        left_out,
         always_returned,
         page_within_maximum,
         job_within_maximum,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from conformance.expectations import NotMet, is_absent
-from conformance.places import at
+from conformance.places import at, objects_at
 from conformance.runner import Session, Unsupported
 
 PATCH_URN: Final = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -24,7 +24,10 @@ _OTHERS: Final = tuple(
 
 def authentication_schemes(session: Session, known: Sequence[str] = ()) -> None:
     """Each scheme has type, name and description, and its type is one of `known` if any are. Raises NotMet."""
-    for one in at(session.discovered.config, "authenticationSchemes") or ():
+    schemes = at(session.discovered.config, "authenticationSchemes")
+    if not isinstance(schemes, list):
+        raise NotMet(f"expected ServiceProviderConfig to list authenticationSchemes, saw {schemes!r}")
+    for one in schemes:
         missing = [name for name in ("type", "name", "description") if is_absent(at(one, name))]
         if missing and not known:
             raise NotMet(f"expected each authentication scheme to have {', '.join(missing)}, saw {one!r}")
@@ -74,7 +77,7 @@ def type_ids_are_names(session: Session) -> None:
 def every_extension_tells(session: Session) -> None:
     """Each extension of a resource type has `schema`, and `required` as a boolean. Raises NotMet."""
     for name, told in _types(session).items():
-        for one in told.get("schemaExtensions") or ():
+        for one in objects_at(told, "schemaExtensions"):
             if not isinstance(at(one, "required"), bool) or not isinstance(at(one, "schema"), str):
                 raise NotMet(f"expected the extensions of {name} to have schema and required, saw {one!r}")
 
@@ -87,8 +90,8 @@ def demands_required_extensions(session: Session) -> None:
     """A resource without an extension that is declared required isn't made (RFC 7643 §6). Raises NotMet."""
     found = 0
     for kind in _kinds(session):
-        extensions = _types(session)[kind].get("schemaExtensions") or ()
-        for urn in (one["schema"] for one in extensions if one.get("required")):
+        extensions = objects_at(_types(session)[kind], "schemaExtensions")
+        for urn in (str(one.get("schema")) for one in extensions if one.get("required")):
             found += 1
             whole = session.body_of(kind, {})
             body = {name: value for name, value in whole.items() if name != urn}
@@ -103,8 +106,8 @@ def demands_required_extensions(session: Session) -> None:
 def takes_without_optional_extensions(session: Session) -> None:
     """A resource is made without the extensions that are declared not to be required. Raises NotMet."""
     for kind in _kinds(session):
-        extensions = _types(session)[kind].get("schemaExtensions") or ()
-        optional = {one["schema"] for one in extensions if not one.get("required")}
+        extensions = objects_at(_types(session)[kind], "schemaExtensions")
+        optional = {str(one.get("schema")) for one in extensions if not one.get("required")}
         whole = session.body_of(kind, {})
         body = {name: value for name, value in whole.items() if name not in optional}
         body["schemas"] = [each for each in whole["schemas"] if each not in optional]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from conformance.discovery import GROUP_URN, USER_URN
 from conformance.exchange import Exchange
@@ -100,16 +100,36 @@ def _references(value: Any) -> Iterator[tuple[Any, Any]]:
             yield from _references(inner)
 
 
-def leads_to(session: Session, uri: Any, value: Any) -> None:
-    """A URI, absolute or relative to the base URL (RFC 7643 §2.3.7), leads to the resource of that id. NotMet."""
+def _resolved(session: Session, uri: Any, asked: str) -> list[str]:
+    """What a URI may stand for: a relative one is so to the base URL (RFC 7643 §2.3.7), or to the request's (RFC 3986).
+
+    `asked` is the request's path. Raises NotMet, Unsupported for another host.
+    """
     if not isinstance(uri, str) or not uri or any(letter.isspace() for letter in uri):
         raise NotMet(f"expected a URI, saw {uri!r}")
-    absolute = bool(urlsplit(uri).scheme)
-    if absolute and urlsplit(uri)[:2] != urlsplit(session.target.url)[:2]:
+    base = session.target.url
+    found = list(dict.fromkeys(urljoin(each, uri) for each in (f"{base}/", f"{base}{asked}")))
+    if any(urlsplit(each)[:2] != urlsplit(base)[:2] for each in found):
         raise Unsupported(f"{uri} is on another host, which isn't sent the token")
-    exchange = session.send("GET", uri if absolute else f"/{uri.lstrip('/')}")
-    if exchange.status != 200 or at(exchange.body, "id") != value:
-        raise NotMet(f"expected {uri} to lead to the resource {value!r}, saw status {exchange.status}")
+    return found
+
+
+def leads_to(session: Session, uri: Any, value: Any, asked: str = "/") -> None:
+    """A URI that was answered to a request for the path `asked` leads to the resource of that id.
+
+    Raises NotMet, Unsupported for another host, which nothing is sent to.
+    """
+    for each in _resolved(session, uri, asked):
+        exchange = session.send("GET", each)
+        if exchange.status == 200 and at(exchange.body, "id") == value:
+            return
+    raise NotMet(f"expected {uri} to lead to the resource {value!r}, saw status {exchange.status}")
+
+
+def same_uri(session: Session, one: Any, other: Any, asked: str) -> None:
+    """Two URIs that were answered to a request for the path `asked` are the same. Raises NotMet, Unsupported."""
+    if not set(_resolved(session, one, asked)) & set(_resolved(session, other, asked)):
+        raise NotMet(f"expected {one!r} and {other!r} to be the same URI")
 
 
 def without_version(session: Session, path: str) -> str:
@@ -119,11 +139,12 @@ def without_version(session: Session, path: str) -> str:
     return f"{other}{path}"
 
 
-def swapped_case(_: Session, text: str) -> str:
-    """The text with its letters in the other case. Raises Unsupported where it has none."""
-    if text.swapcase() == text:
+def swapped_case(_: Session, text: Any) -> str:
+    """The text with its letters in the other case. Raises Unsupported where it has none, or is a number."""
+    swapped = str(text).swapcase()
+    if swapped == str(text):
         raise Unsupported("the server's identifiers have no letters")
-    return text.swapcase()
+    return swapped
 
 
 def header_agrees(session: Session, path: str, header: str, place: str) -> None:
@@ -262,6 +283,7 @@ RESOURCE_PROCEDURES: Final = {
         same_state,
         references_resolve,
         leads_to,
+        same_uri,
         without_version,
         swapped_case,
         header_agrees,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from conformance.expectations import NotMet
-from conformance.places import at
+from conformance.places import at, objects_at
 from conformance.runner import Session, Unsupported
 
 # Schemas of the discovery resources themselves, to which not all rules apply (RFC 7643 §7).
@@ -62,7 +62,7 @@ class Declared:
 
     def inner(self) -> Iterator[Declared]:
         """Its sub-attributes."""
-        for said in self.said.get("subAttributes") or ():
+        for said in objects_at(self.said, "subAttributes"):
             yield Declared(self.urn, (*self.names, str(said.get("name"))), said)
 
 
@@ -72,11 +72,11 @@ def declared(session: Session, kind: str) -> list[Declared]:
     schemas = session.discovered.schemas
     if told is None or str(told.get("schema")) not in schemas:
         raise Unsupported(f"the server doesn't tell the schema of {kind}")
-    extensions = [str(each.get("schema")) for each in told.get("schemaExtensions") or ()]
+    extensions = [str(each.get("schema")) for each in objects_at(told, "schemaExtensions")]
     found: list[Declared] = []
     for urn in (str(told["schema"]), *extensions):
         own = "" if urn == told["schema"] else urn
-        attributes = schemas.get(urn, {}).get("attributes") or ()
+        attributes = objects_at(schemas.get(urn, {}), "attributes")
         found += [Declared(own, (str(said.get("name")),), said) for said in attributes]
     return found
 
@@ -142,7 +142,7 @@ def every_attribute(session: Session, rule: str) -> None:
     for urn, schema in session.discovered.schemas.items():
         if urn in _OF_DISCOVERY:
             continue
-        outer = [Declared(urn, (str(said.get("name")),), said) for said in schema.get("attributes") or ()]
+        outer = [Declared(urn, (str(said.get("name")),), said) for said in objects_at(schema, "attributes")]
         for one in [*outer, *(part for each in outer for part in each.inner())]:
             said = _RULES[rule](one)
             wrong += [f"{one.path} {said}"] if said else []
@@ -153,8 +153,11 @@ def every_attribute(session: Session, rule: str) -> None:
 def each_by_itself(session: Session, path: str, member: str) -> None:
     """Read each element of a discovery list by its own address; both must say the same. Raises NotMet."""
     listed = session.send("GET", path)
-    for one in at(listed.body, "Resources") or ():
-        alone = session.send("GET", f"{path}/{one.get(member)}")
+    elements = at(listed.body, "Resources")
+    if listed.status != 200 or not isinstance(elements, list):
+        raise NotMet(f"expected {listed.url} to list what there is, saw status {listed.status} and {elements!r}")
+    for one in elements:
+        alone = session.send("GET", f"{path}/{at(one, member)}")
         if alone.status != 200:
             raise NotMet(f"expected {alone.url} to be what {path} lists, saw status {alone.status}")
         for name in (member, "attributes", "schema", "endpoint", "schemaExtensions"):
@@ -165,7 +168,7 @@ def each_by_itself(session: Session, path: str, member: str) -> None:
 def types_name_known_schemas(session: Session, extensions: bool) -> None:
     """Each schema that a resource type names is among /Schemas (RFC 7643 §6). Raises NotMet."""
     for name, told in session.discovered.resource_types.items():
-        inner = [each.get("schema") for each in told.get("schemaExtensions") or ()]
+        inner = [each.get("schema") for each in objects_at(told, "schemaExtensions")]
         named = inner if extensions else [told.get("schema")]
         if unknown := [each for each in named if each not in session.discovered.schemas]:
             raise NotMet(f"expected /Schemas to have what {name} names, saw no {unknown[0]}")
@@ -177,7 +180,8 @@ def endpoints_answer(session: Session) -> None:
         exchange = session.send("GET", "/" + str(told.get("endpoint")).lstrip("/"), query={"count": 1})
         if exchange.status == 404:
             raise NotMet(f"expected {exchange.url} to be there for resources of the type {name}, saw status 404")
-        for one in at(exchange.body, "Resources") or ():
+        elements = at(exchange.body, "Resources")
+        for one in elements if isinstance(elements, list) else ():
             if at(one, "meta/resourceType") != name:
                 raise NotMet(f"expected meta.resourceType {name}, saw {at(one, 'meta/resourceType')!r}")
 
@@ -187,8 +191,10 @@ def schemas_belong_to_the_type(session: Session, resource: Mapping[str, Any], ki
     told = session.discovered.resource_types.get(kind)
     if told is None:
         raise Unsupported(f"the server doesn't tell the resource type {kind}")
-    known = {told.get("schema"), *(each.get("schema") for each in told.get("schemaExtensions") or ())}
-    named = set(resource.get("schemas") or ()) | {name for name in resource if name.startswith("urn:")}
+    known = {told.get("schema"), *(each.get("schema") for each in objects_at(told, "schemaExtensions"))}
+    schemas = at(resource, "schemas")
+    named = {str(each) for each in schemas if each} if isinstance(schemas, list) else set()
+    named |= {name for name in resource if name.startswith("urn:")}
     if unknown := named - known:
         raise NotMet(f"expected schemas of the type {kind}, saw {sorted(unknown)}")
 

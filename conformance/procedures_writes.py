@@ -9,10 +9,11 @@ from typing import Any, Final
 from conformance.exchange import Exchange
 from conformance.expectations import NotMet, check
 from conformance.places import at
-from conformance.runner import Session, SetupFailed
+from conformance.runner import Session, SetupFailed, Unsupported
 
 PATCH_URN: Final = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 DONE: Final = (200, 204)
+NO_DELETE: Final = (403, 405, 501)  # of a resource that may be deleted by others, or by nobody
 
 
 def body_for(session: Session, kind: str, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,6 +41,28 @@ def patch_is_answered(session: Session, path: str, operations: Sequence[Any]) ->
     if lacking:
         raise NotMet(f"expected the entire resource in the answer, saw another {', '.join(lacking)} than GET has")
     return None
+
+
+def deleted(session: Session, path: str, expect: Sequence[Any]) -> None:
+    """DELETE is answered by `expect`. Raises NotMet, and Unsupported for a server that deletes nothing."""
+    answer = session.send("DELETE", path)
+    if answer.status in NO_DELETE:
+        raise Unsupported(f"the server doesn't delete: DELETE was answered with {answer.status}")
+    for each in expect:
+        check(each, answer)
+
+
+def half_wrong(session: Session, own: Mapping[str, Any]) -> None:
+    """A User with a text for its name is refused and not made, or made with the name repaired. Raises NotMet."""
+    body = session.body_of("User", own)
+    answer = session.send("POST", "/Users", body=body)
+    if answer.status == 201:
+        if at(answer.body, "name") == body["name"]:
+            raise NotMet(f"expected no text for name, which is complex, saw {body['name']!r} kept")
+        return
+    check("error 400", answer)
+    found = session.send("GET", "/Users", query={"filter": f'userName eq "{body["userName"]}"'})
+    check(["totalResults", "is", 0], found)
 
 
 def members_at_once(session: Session, group: str, members: Sequence[str], op: str) -> None:
@@ -75,6 +98,8 @@ def _patch(session: Session, path: str, operations: Sequence[Any]) -> Exchange:
 WRITES: Final[Mapping[str, Callable[..., Any]]] = {
     "body_for": body_for,
     "changed": changed,
+    "deleted": deleted,
+    "half_wrong": half_wrong,
     "patch_is_answered": patch_is_answered,
     "members_at_once": members_at_once,
 }

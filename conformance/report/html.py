@@ -21,6 +21,17 @@ from conformance.report.sections import natural
 from conformance.runner import Outcome
 
 _HERE: Final = Path(__file__).parent
+# What a reader looks for first.
+_ORDER: Final = (
+    Outcome.FAIL,
+    Outcome.BROKEN,
+    Outcome.SETUP_FAILED,
+    Outcome.WARN,
+    Outcome.SEEN,
+    Outcome.BLOCKED,
+    Outcome.UNSUPPORTED,
+    Outcome.PASS,
+)
 # Outcomes of cases that didn't get as far as their requirement.
 _UNTRIED: Final = (Outcome.UNSUPPORTED, Outcome.BLOCKED, Outcome.SETUP_FAILED, Outcome.BROKEN)
 
@@ -49,6 +60,7 @@ def html(run: Document) -> str:
 <h1>SCIM conformance of {name}</h1>
 {_about(run)}
 {_bar(run["outcomes"], "whole")}
+<p class="counts">{_words(run["outcomes"])}</p>
 <h2>By section</h2>
 {_sections(run["cases"])}
 <h2>Cases</h2>
@@ -68,6 +80,10 @@ def _about(run: Document) -> str:
         f"It declares: {escape(', '.join(target['capabilities']) or 'nothing')}. "
         f"Resource types: {escape(', '.join(target['resource_types']) or 'none listed')}.",
     ]
+    if run["incomplete"]:
+        lines.append(f"<strong>Incomplete.</strong> {escape(run['incomplete'])}")
+    if run["left"]:
+        lines.append(f"Could not be removed: {escape(', '.join(run['left']))}")
     return "".join(f'<p class="about">{line}</p>' for line in lines)
 
 
@@ -87,11 +103,20 @@ def _bar(counts: Mapping[str, int], kind: str = "") -> str:
     return f'<div class="bar {kind}">{"".join(parts)}</div>'
 
 
+def _words(counts: Mapping[str, int]) -> str:
+    """How many cases ended how: `3 fail, 20 warn`, in the order of interest."""
+    return ", ".join(
+        f"<span {_is(outcome)}>{counts[outcome.value]} {outcome.value}</span>"
+        for outcome in _ORDER
+        if counts.get(outcome.value)
+    )
+
+
 def _filter(counts: Mapping[str, int], whole: int) -> str:
     buttons = [f'<button data-outcome="" aria-pressed="true">all <b>{whole}</b></button>'] + [
         f'<button data-outcome="{outcome.value}" aria-pressed="false" {_is(outcome)}>{outcome.value} '
         f"<b>{counts[outcome.value]}</b></button>"
-        for outcome in Outcome
+        for outcome in _ORDER
         if counts.get(outcome.value)
     ]
     return f'<nav aria-label="Show cases by outcome" hidden>{"".join(buttons)}</nav>'
@@ -117,18 +142,30 @@ def _sections(cases: Sequence[Mapping[str, Any]]) -> str:
         counts = Counter(case["outcome"] for case in own)
         ids = by_section.get(section, [])
         covered = f"{len(shown.intersection(ids))} of {len(ids)}" if ids else ""
-        words = ", ".join(f"{counts[outcome.value]} {outcome.value}" for outcome in Outcome if counts[outcome.value])
-        rows.append(
-            f'<tr><td><a href="#{escape(section)}">{escape(section)}</a></td><td class="bars">{_bar(counts)}</td>'
-            f'<td class="faint">{words}</td><td class="n">{covered}</td></tr>'
-        )
+        rows.append(_row(f'<a href="#{escape(section)}">{escape(section)}</a>', counts, covered))
+    counts = Counter(case["outcome"] for case in cases)
+    total = f"{sum(row.id in shown for row in known)} of {len(known)}"
+    rows.append(_row("all", counts, total))
     head = '<tr><th>section</th><th>cases</th><th></th><th class="n">requirements tried</th></tr>'
     return f'<div class="wide"><table>{head}{"".join(rows)}</table></div>'
 
 
+def _row(name: str, counts: Mapping[str, int], tried: str) -> str:
+    return (
+        f'<tr><td>{name}</td><td class="bars">{_bar(counts)}</td>'
+        f'<td class="faint">{_words(counts)}</td><td class="n">{tried}</td></tr>'
+    )
+
+
+def _rank(case: Mapping[str, Any]) -> int:
+    return _ORDER.index(Outcome(case["outcome"]))
+
+
 def _cases(cases: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for section, own in _by_section(cases):
-        yield f'<section id="{escape(section)}"><h3>{escape(section)}</h3>{"".join(map(_case, own))}</section>\n'
+    """Every case by its section; what failed comes first, and sections with a failure before the others."""
+    for section, own in sorted(_by_section(cases), key=lambda each: min(map(_rank, each[1])) != 0):
+        told = "".join(map(_case, sorted(own, key=_rank)))
+        yield f'<section id="{escape(section)}"><h3>{escape(section)}</h3>{told}</section>\n'
 
 
 def _case(case: Mapping[str, Any]) -> str:
@@ -140,12 +177,19 @@ def _case(case: Mapping[str, Any]) -> str:
     message = f'<p class="message">{escape(case["message"])}</p>' if case["message"] else ""
     exchanges = "".join(map(_exchange, case.get("exchanges", ())))
     if exchanges:
-        covers = f'<p class="faint">Requirements: {escape(", ".join(case["covers"]))}</p>' if case["covers"] else ""
         return (
-            f'<details data-is="{outcome}" {_is(outcome)}><summary>{head}{message}</summary>{covers}{exchanges}'
+            f'<details data-is="{outcome}" {_is(outcome)}><summary>{head}{message}</summary>{_rfc(case)}{exchanges}'
             "</details>\n"
         )
     return f'<div class="case" data-is="{outcome}" {_is(outcome)}>{head}{message}</div>\n'
+
+
+def _rfc(case: Mapping[str, Any]) -> str:
+    """What the RFCs require, each a link to its section."""
+    return "".join(
+        f'<p class="faint"><a href="{escape(row["link"])}" rel="noreferrer">{escape(row["text"])}</a></p>'
+        for row in case.get("rfc", ())
+    )
 
 
 def _exchange(exchange: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from conformance import VERSION
+from conformance.coverage import covered_by
 from conformance.discovery import DECLARED, Discovered
 from conformance.exchange import Exchange
 from conformance.runner import Outcome, Result
@@ -29,6 +30,8 @@ class About:
     url: str
     name: str = ""
     seconds: float = 0.0
+    incomplete: str = ""  # why it ended before all cases were run, or empty
+    left: tuple[str, ...] = ()  # URLs of what the run made and couldn't remove
 
 
 def document(results: Sequence[Result], discovered: Discovered, about: About) -> dict[str, Any]:
@@ -39,6 +42,8 @@ def document(results: Sequence[Result], discovered: Discovered, about: About) ->
         "date": about.date.isoformat(timespec="seconds"),
         "seconds": round(about.seconds, 1),
         "target": {"name": about.name, "url": about.url, **_declared(discovered)},
+        "incomplete": about.incomplete,
+        "left": list(about.left),
         "outcomes": {outcome.value: counts[outcome] for outcome in Outcome},
         "cases": [_case(result) for result in results],
     }
@@ -67,6 +72,7 @@ def _case(result: Result) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
     }
     if result.outcome in TELLING:
+        told["rfc"] = [{"id": row.id, "text": row.said, "link": row.link} for row in covered_by(case)]
         told["exchanges"] = [_exchange(each) for each in result.exchanges]
     return told
 

@@ -46,7 +46,8 @@ def _test(suite: ElementTree.Element, case: Mapping[str, Any]) -> None:
     test = ElementTree.SubElement(
         suite, "testcase", classname=case["section"], name=name, time=f"{case['seconds']:.3f}"
     )
-    said = _clean(f"{case['level']}: {case['requirement']}\n{case['message']}\n{_exchanges(case)}".rstrip())
+    rfc = "".join(f"{row['text']} {row['link']}\n" for row in case.get("rfc", ()))
+    said = _clean(f"{case['level']}: {case['requirement']}\n{rfc}{case['message']}\n{_exchanges(case)}".rstrip())
     element = _ELEMENTS.get(case["outcome"])
     if element:
         told = ElementTree.SubElement(test, element, message=_clean(case["message"]), type=case["outcome"])

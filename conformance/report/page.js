@@ -6,3 +6,8 @@ const show = wanted => {
 };
 for (const button of buttons) button.onclick = () => show(button.dataset.outcome);
 document.querySelector("nav").hidden = false;
+if (buttons.some(button => button.dataset.outcome === "fail")) show("fail");
+addEventListener("hashchange", () => {
+  const section = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (section && section.hidden) { show(""); section.scrollIntoView(); }
+});

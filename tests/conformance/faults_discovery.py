@@ -178,6 +178,14 @@ def jobs_of_the_maximum_are_refused(asked: Asked, serve: Serve) -> Answered:
     return answered
 
 
+@caught_by("rfc7643/5/job-within-maximum")
+def jobs_of_the_maximum_are_not_carried_out(asked: Asked, serve: Serve) -> Answered:
+    answered = serve(asked)
+    if asked.path == "/Bulk":
+        answered.body["Operations"] = []
+    return answered
+
+
 @caught_by("rfc7643/5/no-patch")
 def config_can_be_patched(asked: Asked, serve: Serve) -> Answered:
     answered = serve(asked)
@@ -236,3 +244,24 @@ def middle_names_are_lost(asked: Asked, serve: Serve) -> Answered:
     for each in answered.resources if asked.kind == "Users" else []:
         each.get("name", {}).pop("middleName", None)
     return answered
+
+
+def gone(case: str, name: str, path: str) -> None:
+    """Enter a fault: that discovery endpoint is 404."""
+
+    def plant(asked: Asked, serve: Serve) -> Answered:
+        return serve(asked.but(path="/Nothing") if asked.path == path else asked)
+
+    plant.__name__ = name
+    caught_by(case)(plant)
+
+
+gone("rfc7644/4/config", "there_is_no_config", CONFIG)
+gone("rfc7644/4/one-schema", "there_are_no_schemas", "/Schemas")
+gone("rfc7644/4/one-resource-type", "there_are_no_resource_types", "/ResourceTypes")
+changed(
+    "rfc7643/5/authentication-scheme",
+    "there_are_no_authentication_schemes",
+    CONFIG,
+    lambda body: body.pop("authenticationSchemes"),
+)

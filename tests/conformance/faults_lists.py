@@ -234,6 +234,25 @@ def beyond_the_end_is_not_found(asked: Asked, serve: Serve) -> Answered:
     return answered
 
 
+@caught_by(f"{PAGE}/start-index-0")
+def start_index_0_skips_the_first(asked: Asked, serve: Serve) -> Answered:
+    answered = serve(asked)
+    if asked.query.get("startIndex") == "0" and answered.resources:
+        answered.body["Resources"] = answered.resources[1:]
+    return answered
+
+
+@caught_by(f"{PAGE}/beyond-the-end")
+def beyond_the_end_is_the_first_page(asked: Asked, serve: Serve) -> Answered:
+    return serve(with_query(asked, startIndex="1") if asked.query.get("startIndex") == "99" else asked)
+
+
+@caught_by(f"{SORT}/by-created")
+def times_are_not_sorted_by(asked: Asked, serve: Serve) -> Answered:
+    by_time = asked.query.get("sortBy") == "meta.created"
+    return serve(with_query(asked, sortOrder="descending") if by_time else asked)
+
+
 @caught_by(f"{PAGE}/while-others-write")
 def pages_are_newest_first(asked: Asked, serve: Serve) -> Answered:
     if is_list(asked) and "sortBy" not in asked.query:

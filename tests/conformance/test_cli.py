@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from conformance import VERSION
 from conformance.case import Case, Step, all_cases
 from conformance.cli import chosen, command
 from conformance.coverage import page
@@ -75,6 +77,17 @@ def test_a_choice_of_nothing_is_refused(options: dict[str, object]) -> None:
         chosen(CASES, **whole)  # type: ignore[arg-type]
 
 
+def test_the_command_says_its_version_and_how_it_ends() -> None:
+    assert called("--version").output == f"scim-conformance {VERSION}\n"
+    assert "130" in called("--help").output
+
+
+def test_one_case_is_one_case(url: str) -> None:
+    assert called("--list", "--only", "rfc7644/3.4.1/get").output.splitlines()[-1] == "1 case"
+    done = called("--url", url, "--token", TOKEN, "--only", "rfc7644/3.4.1/get", "--quiet")
+    assert "\n1 case, 2 requests, " in done.output
+
+
 def test_the_list_asks_no_server() -> None:
     done = called("--list", "--only", "rfc7644/3.4.2.2", "--level", "must")
     assert done.exit_code == 0
@@ -113,18 +126,21 @@ def test_a_server_that_is_not_there_ends_with_3() -> None:
     assert "can't be reached" in done.output
 
 
-def test_ctrl_c_removes_what_was_made() -> None:
+@pytest.mark.parametrize("during", ["GET", "POST"])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_removes_what_was_made(tmp_path: Path, sent: signal.Signals, during: str) -> None:
     tiny = Tiny()
 
     def interrupt(method: str, _: str) -> None:
-        # once there is something to remove
-        if method == "GET" and tiny.kept and not any(each.startswith("DELETE") for each in tiny.asked):
-            process.send_signal(signal.SIGINT)
+        # once there is something to remove, or while it is being made
+        if method == during and (tiny.kept or during == "POST") and not any(each[0] == "D" for each in tiny.asked):
+            process.send_signal(sent)
 
     tiny.instead = interrupt
+    report = tmp_path / "report.json"
     with listening(tiny) as url:
         process = subprocess.Popen(
-            [sys.executable, "-m", "conformance", "--url", url, "--only", "rfc7644/3.4"],
+            [sys.executable, "-m", "conformance", "--url", url, "--only", "rfc7644/3.4", "--json", str(report)],
             cwd=ROOT,
             env={**os.environ, "SCIM_TOKEN": TOKEN},
             stdout=subprocess.DEVNULL,
@@ -133,9 +149,12 @@ def test_ctrl_c_removes_what_was_made() -> None:
         )
         _, said = process.communicate()
     assert process.returncode == 130
-    assert said == "Interrupted; what was made is removed.\n"
+    why, removed = said.splitlines()
+    assert re.fullmatch(r"Interrupted; \d+ of \d+ cases were run\.", why)
+    assert removed == "All that the server said it made is removed."
     assert any(each.startswith("DELETE") for each in tiny.asked)
     assert tiny.kept == {}
+    assert json.loads(report.read_text())["incomplete"] == why
 
 
 def test_the_map_of_requirements_is_up_to_date() -> None:

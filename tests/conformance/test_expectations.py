@@ -33,6 +33,7 @@ JUDGED: dict[str, tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]] = {
     "in": ([(1, [1, 2])], [(3, [1, 2]), (MISSING, [1])]),
     "exists": ([(False, None), ("", None), ({}, None)], [(None, None), ([], None), (MISSING, None)]),
     "absent": ([(None, None), ([], None), (MISSING, None)], [(False, None), ("", None)]),
+    "absent or": ([(MISSING, 1), (None, 1), (1, 1)], [(2, 1), ("", "a")]),
     "not sent": ([(MISSING, None)], [(None, None), ([], None)]),
     "has": (
         [([1, 2], 1), ("abc", "b"), ({"A": 1, "b": 2}, {"a": 1}), ([{"x": 1, "y": 2}], {"x": 1})],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.places import MISSING, NotThere, at, filled
+from conformance.places import MISSING, NotThere, at, filled, objects_at
 
 URN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 BODY = {
@@ -60,3 +60,10 @@ def test_a_slot_of_nothing_saved_is_the_suites_own_fault() -> None:
 def test_a_slot_that_an_answer_left_empty_is_the_answers_fault() -> None:
     with pytest.raises(NotThere):
         filled("${ann/missing}", {"ann": {"id": 7}})
+
+
+def test_objects_are_those_of_a_list_and_nothing_else() -> None:
+    assert objects_at({"a": [None, {"b": 1}, "x", []]}, "a") == [{"b": 1}]
+    others: list[Any] = [None, {}, {"a": {}}, {"a": "text"}, []]
+    assert not any(objects_at(body, "a") for body in others)
+    assert bool(MISSING) is False

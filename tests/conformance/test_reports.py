@@ -19,8 +19,8 @@ from conformance.report.html import html
 from conformance.report.json_report import About, document
 from conformance.report.junit import junit
 from conformance.report.sections import natural
-from conformance.report.terminal import Terminal
-from conformance.runner import Result, run
+from conformance.report.terminal import Terminal, told_in_lines
+from conformance.runner import Outcome, Result, run
 from tests.conformance.tiny import TOKEN, Tiny
 
 CONFORMANCE = Path(__file__).parents[2] / "conformance"
@@ -123,12 +123,31 @@ def test_the_page_needs_nothing_else_and_runs_nothing_that_a_server_answered(tol
     page.feed(text)
     assert page.tags.count("script") == 1
     assert page.tags.count("b") == 9, "of the filter alone"
-    assert page.links == ["#rfc7643/2.1"]
+    assert set(page.links) == {"#rfc7643/2.1", "https://www.rfc-editor.org/rfc/rfc7643#section-2.1"}
     assert not re.search(r"@import|url\(", text)
     assert "default-src 'none'" in text
     assert sorted(page.outcomes) == sorted(told["outcomes"])
     assert "tiny &amp; co" in text
     assert "1 of 3" in text, "requirements of the section"
+
+
+def test_the_page_begins_with_what_failed(told: dict[str, Any]) -> None:
+    text = html(told)
+    words = re.sub("<[^>]+>", "", re.findall(r'<p class="counts">.*?</p>', text)[0])
+    assert words.startswith("1 fail, 1 broken, 1 setup-failed, 1 warn")
+    assert "1 of 404" in text, "requirements of all"
+    page = Page()
+    page.feed(text)
+    assert (page.outcomes[0], page.outcomes[-1]) == ("fail", "pass")
+    assert re.findall(r'<button data-outcome="(\w*)"', text)[:2] == ["", "fail"]
+    assert 'show("fail")' in text
+
+
+def test_sections_with_a_failure_come_first_on_the_page(told: dict[str, Any]) -> None:
+    earlier = {**told["cases"][0], "section": "rfc7643/1.1", "id": "rfc7643/1.1/passes"}
+    text = html({**told, "cases": [earlier, *told["cases"]]})
+    assert re.findall('<section id="(.*?)">', text) == ["rfc7643/2.1", "rfc7643/1.1"]
+    assert re.findall('<a href="#(.*?)">', text) == ["rfc7643/1.1", "rfc7643/2.1"], "the table keeps their order"
 
 
 def test_the_summary_is_readable_at_80_columns(
@@ -137,9 +156,86 @@ def test_the_summary_is_readable_at_80_columns(
     monkeypatch.setenv("COLUMNS", "80")
     Terminal(1, quiet=True).summary(results(), seconds=2.0)
     lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines[:-1])) <= 80
+    assert max(map(len, lines)) <= 80
     assert lines[1].split() == ["rfc7643/2.1", *["1"] * 8]
-    assert lines[-1].startswith("8 cases, 5 requests, 2.0 s: 1 pass, 1 fail, 1 warn")
+    assert lines[3] == "unsupported: 1: the server doesn't declare bulk"
+    assert lines[-3] == "8 cases, 5 requests, 2.0 s:"
+    assert lines[-2].startswith("1 pass, 1 fail, 1 warn")
+
+
+def test_the_summary_leaves_out_what_passed_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    passed = Result(case=case("passes"), outcome=Outcome.PASS)
+    unsupported = [Result(case=case(f"a{n}"), outcome=Outcome.UNSUPPORTED, message="no bulk") for n in range(2)]
+    Terminal(1, quiet=True).summary([passed], seconds=1.0)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line] == ["section", "all", "1", "1"]
+    assert lines[-2] == "1 case, 0 requests, 1.0 s:"
+    Terminal(1, quiet=True).summary([passed, *unsupported], seconds=1.0)
+    shown = capsys.readouterr().out
+    assert "\nrfc7643/2.1" in shown
+    assert "\nunsupported: 2: no bulk\n" in shown
+
+
+LONG = "x" * 700
+
+
+def long_failure() -> Result:
+    tiny = Tiny(instead=lambda _, path: (200, {"userName": LONG}) if path == "/long" else None)
+    target = tiny.target()
+    wrong = (["userName", "is", f"{LONG}y"],)
+    long = case("long", steps=(Step(send="GET /Users/0"), Step(send="GET /long", query={"a": LONG}, expect=wrong)))
+    return run([long], target, discover(target), {})[0]
+
+
+def test_a_failure_fits_80_columns_but_for_its_curl(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    Terminal(1).tell(long_failure())
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == "fail         rfc7643/2.1/long MUST"
+    assert all(line.startswith(" " * 13) for line in lines)
+    told = [line[13:] for line in lines]
+    assert told[:2] == [
+        "It has <b>no</b> case.",
+        "RFC 7643 §2.1 (7643-2.1-01): Attribute names are case-insensitive",
+    ]
+    wide = [line for line in told if len(line) > 80 - 13]
+    assert [line[:18] for line in wide] == ["curl -sS -i -X GET"]
+    assert sum(line.startswith(("GET", "expected userName", "saw", "200 ")) for line in told) == 4
+    assert len(told) < 24, "values are cut"
+    assert told[-1] == "all 2 requests of this case are in --html and --json"
+
+
+def test_every_report_names_what_the_rfc_requires(told: dict[str, Any]) -> None:
+    said = "RFC 7643 §2.1 (7643-2.1-01): Attribute names are case-insensitive"
+    link = "https://www.rfc-editor.org/rfc/rfc7643#section-2.1"
+    by_name = {each["id"].rpartition("/")[2]: each for each in told["cases"]}
+    assert by_name["fails"]["rfc"] == [{"id": "7643-2.1-01", "text": said, "link": link}]
+    assert "rfc" not in by_name["passes"]
+    assert f'<a href="{link}" rel="noreferrer">{said}</a>' in html(told)
+    failed = next(each for each in ElementTree.fromstring(junit(told)).iter("failure"))
+    assert f"{said} {link}" in (failed.text or "")
+
+
+@pytest.mark.parametrize(
+    ("message", "lines"),
+    [
+        ("", []),
+        ("no answer: x", ["no answer: x"]),
+        (
+            "GET http://x/Users: expected a list with status 200, saw 404",
+            ["GET http://x/Users", "expected a list with status 200", "saw 404"],
+        ),
+        (
+            "GET http://x/Users: expected Resources, as there are results",
+            ["GET http://x/Users", "expected Resources, as there are results"],
+        ),
+        ("expected the name, saw 'a\nb'", ["expected the name, saw 'a\nb'"]),
+    ],
+)
+def test_a_message_is_told_in_lines(message: str, lines: list[str]) -> None:
+    assert list(told_in_lines(message)) == lines
 
 
 @pytest.mark.parametrize(

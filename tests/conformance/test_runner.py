@@ -231,7 +231,7 @@ def test_an_exchange_keeps_no_secret_and_is_a_command() -> None:
     command = exchange.curl()
     assert '-H "authorization: Bearer $TOKEN"' in command
     assert '-H "x-api-key: $X_API_KEY"' in command
-    assert "-H 'x-tenant: 7'" in command
+    assert '-H "x-tenant: $X_TENANT"' in command
     assert command.endswith('"http://$ACCOUNT@tiny.example/v2/Users?token=$TOKEN"')
     assert "authorization" not in target.send("GET", "/Users/0", headers={"authorization": None}).curl()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance.case import all_cases
-from conformance.coverage import covering, requirements
+from conformance.coverage import covering, requirements, uncovered
 from tests.test_architecture import LONGEST_FILE, LONGEST_FUNCTION, _code_lines
 
 MODULES = sorted((Path(__file__).parents[2] / "conformance").rglob("*.py"))
@@ -34,6 +34,18 @@ def test_most_requirements_have_a_case() -> None:
     found = covering(all_cases())
     assert len(requirements()) == 404
     assert sum(map(bool, found.values())) >= 300
+
+
+def test_what_has_no_case_says_why() -> None:
+    without = [each for each, cases in covering(all_cases()).items() if not cases]
+    assert sorted(uncovered()) == sorted(without)
+    assert all(why.endswith(".") for why in uncovered().values())
+
+
+def test_every_must_of_an_rfc_names_its_requirement() -> None:
+    rfcs = ("rfc", "cursor", "events")
+    unnamed = [case.id for case in all_cases() if case.level == "MUST" and case.profile in rfcs and not case.covers]
+    assert unnamed == []
 
 
 def test_the_project_has_the_command_and_the_data() -> None:

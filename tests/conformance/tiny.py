@@ -46,13 +46,17 @@ class Tiny:
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         self.headers.append(dict(request.headers))
-        body = json.loads(request.content) if request.content else None
+        try:
+            body = json.loads(request.content) if request.content else None
+        except ValueError:
+            body = None
         status, answer = self.answer(request.method, request.url.path.removeprefix("/v2"), body)
-        return httpx.Response(status, json=answer)
+        content = json.dumps(answer).encode()
+        return httpx.Response(status, content=content, headers={"content-type": "application/json"})
 
     def target(self, **parts: Any) -> Target:
         client = httpx.Client(transport=httpx.MockTransport(self.handle))
-        return Target(**{"client": client, "url": URL, "token": TOKEN, **parts})
+        return Target(**{"client": client, "url": URL, "token": TOKEN, "wait": lambda _: None, **parts})
 
 
 @contextmanager
