@@ -20,6 +20,7 @@ import structlog
 from scim_server.directory import Directory, requests
 from scim_server.domain.connection import Connection
 from scim_server.http.leave_out import LEFT_OUT, METHODS, Told, detail_reader, reader_of, resource_of
+from scim_server.scim.values import UNSOUND
 from scim_server.storage.db import Busy
 
 MOST_WAITING: Final = 20_000
@@ -140,7 +141,7 @@ class RequestLog:
             connection_id=noted.connection.id,
             at=noted.at - timedelta(microseconds=microseconds),
             method=noted.method if noted.method in METHODS else LEFT_OUT,
-            path=self._read(noted.path, noted.query),
+            path=_storable(self._read(noted.path, noted.query)),
             status=noted.status,
             duration=microseconds,
             resource_id=resource_of(noted.location) or resource_of(noted.path),
@@ -161,7 +162,12 @@ def _error(body: bytes, told: Told) -> str | None:
         return None
     error = found.get("error")
     if isinstance(error, str):  # its description may repeat what was sent
-        return error
+        return _storable(error)
     inner = error if isinstance(error, dict) else {}
     parts = (found.get("scimType") or inner.get("code"), found.get("detail") or inner.get("message"))
-    return ": ".join(told(str(part)) for part in parts if part) or None
+    return _storable(": ".join(told(str(part)) for part in parts if part)) or None
+
+
+def _storable(text: str) -> str:
+    """The text without characters that no database keeps: one such row would take its whole batch along."""
+    return UNSOUND.sub(LEFT_OUT, text)

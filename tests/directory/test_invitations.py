@@ -146,9 +146,10 @@ def test_expiry_by_a_timer(desk: Desk) -> None:
     text = desk.invite(ann)
     desk.now += timedelta(days=6)
     desk.invite(bob)
-    assert invitations.expire_due(desk.directory) == 0
+    invitations.expire_due(desk.directory)  # the database holds other tests' invitations too
+    assert acts(desk, ann)[-1] != "contact.invitation_expired"
     desk.now += timedelta(days=1)
-    assert invitations.expire_due(desk.directory) >= 1  # the database holds other tests' invitations too
+    assert invitations.expire_due(desk.directory) >= 1
     assert (acts(desk, ann)[-1], acts(desk, bob)[-1]) == ("contact.invitation_expired", "contact.reinvited")
     assert ledger_pool(desk) == (1, 1)
     assert invitations.expire_due(desk.directory) == 0

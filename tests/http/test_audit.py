@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from scim_server.app import create_app
-from scim_server.directory import requests
+from scim_server.directory import access, requests
 from scim_server.directory.requests import Row, Wanted
 from scim_server.domain.actor import system
-from scim_server.http.audit import MOST_WAITING
+from scim_server.http.audit import MOST_WAITING, Noted, RequestLog
 from scim_server.http.leave_out import detail_reader, reader_of
 from scim_server.scim.schema import CORE
 from scim_server.settings import Settings
@@ -74,6 +74,28 @@ def test_nothing_that_was_sent_is_kept(world: World, client: Client) -> None:
         stored = str(db.execute(text("SELECT * FROM requests")).all()).lower()
     assert [trace for trace in TRACES if trace in stored] == []
     assert client.token not in stored
+
+
+def test_what_no_database_keeps_costs_no_row(world: World, client: Client) -> None:
+    """PostgreSQL's text holds no NUL: one such row would take all that are written with it along."""
+    sent = (
+        client.get("/Users?filter=title%00 eq 5"),
+        client.get("/Users?filter=title eq %00"),
+        client.get("/Users?filter=%00"),
+        client.get("/Users?sortBy=%00&count=%00&%00=1"),
+        client.get("/Users/%00"),
+        client.get("/%00/x"),
+        client.post("/Users", {"userName": "a\0b"}),
+        client.post("/Users", {"userName": "ab", "a\0b": 1, "schemas": ["\0"]}),
+        client.patch("/Users/x", {"op": "\0", "path": "\0", "value": "\0"}),
+        client.request("POST", "/Users", data=b'{"userName": "\0"}'),
+    )
+    assert [row.id for row in rows(world)] == [answer.headers["X-Request-Id"] for answer in sent]
+    log: RequestLog = world.app.extensions["guard"].log
+    body = b'{"scimType": "invalidValue", "detail": "a \\u0000 b"}'
+    connection = access.list_connections(world.directory, world.name)[0]
+    log.note(Noted(connection, world.directory.new_id(), log.now(), 1, "GET", "/scim/v2/Users", "", 400, "", body))
+    assert rows(world)[-1].error == "invalidValue: a … b"
 
 
 def test_what_is_left_out_of_a_path() -> None:
