@@ -113,6 +113,7 @@ def user_names(directory: Directory, actor: Actor, found: Sequence[Entry]) -> Ma
 def usage(directory: Directory, actor: Actor, licence: str | None = None) -> Sequence[Usage]:
     """The counters at the end of each day (UTC) on which one changed, by licence type. Raises UnknownLicence."""
     actor.require(Permission.SEATS_MANAGE)
+    _lapse(directory, actor)
     return _page(directory, actor, licence, lambda db: seats.usage(db, actor.workspace_id, licence))
 
 

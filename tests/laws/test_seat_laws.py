@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
@@ -156,6 +156,18 @@ def check(directory: Directory, workspace_id: str) -> None:
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
+@example(
+    steps=[("create", 0, "support"), ("create", 0, "member"), ("invite", 0, "member"), ("time passes", 2, "member")]
+)
+@example(
+    steps=[
+        ("create", 0, "member"),
+        ("create", 0, "support"),
+        ("create", 0, "support"),
+        ("invite", 0, "member"),
+        ("time passes", 2, "member"),
+    ]
+)
 def test_the_ledger_explains_the_counters(app: Flask, steps: list[tuple[str, int, str]]) -> None:
     office = Office(new_world(app, seats=3))
     for step in steps:
