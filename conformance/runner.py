@@ -19,7 +19,7 @@ from conformance.case import Case, Step
 from conformance.discovery import ENTERPRISE_URN, GROUP_URN, USER_URN, Discovered
 from conformance.exchange import Elsewhere, Exchange, Target, Throttled, Unreachable, Unsendable, printable
 from conformance.expectations import NotMet, check
-from conformance.places import MISSING, NotThere, at, filled
+from conformance.places import NotThere, at, filled
 
 
 class Outcome(StrEnum):
@@ -336,6 +336,3 @@ def remove(target: Target, made: list[str], leave: Callable[[str], None]) -> Non
         place = made.pop()
         if not gone:
             leave(place)
-
-
-__all__ = ["MISSING", "Outcome", "Result", "Session", "SetupFailed", "Unsupported", "carry_out", "run", "run_case"]

@@ -19,12 +19,12 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from scim_server.domain.errors import Refused
+from scim_server.loopback import is_loopback
 
 SECONDS: Final = 10  # to wait for a mail server: somebody waits for the answer
 _PORTS: Final = {"smtp": 25, "smtps": 465}
@@ -150,7 +150,7 @@ def _connected(url: SplitResult) -> smtplib.SMTP:
 
 
 def _sign_in(server: smtplib.SMTP, url: SplitResult, host: str, context: ssl.SSLContext) -> None:
-    safe = url.scheme == "smtps" or _is_loopback(host)
+    safe = url.scheme == "smtps" or is_loopback(host)
     server.ehlo_or_helo_if_needed()
     if url.scheme == "smtp" and server.has_extn("starttls"):
         server.starttls(context=context)
@@ -160,13 +160,6 @@ def _sign_in(server: smtplib.SMTP, url: SplitResult, host: str, context: ssl.SSL
     if not safe:
         raise MailFailed("the mail server offers no TLS, and the password would travel in the open")
     server.login(unquote(url.username), unquote(url.password or ""))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _reason(error: Exception) -> str:

@@ -16,14 +16,16 @@ MAY_IMPORT = {
     "scim": set(),
     "domain": set(),
     "settings": set(),
+    "loopback": set(),
     "mapping": {"scim", "domain"},
     "storage": {"scim", "domain"},
-    "mail": {"domain"},
+    "mail": {"domain", "loopback"},
     "keys": set(),
-    "directory": {"mapping", "storage", "domain", "scim", "mail", "keys"},
+    "directory": {"mapping", "storage", "domain", "scim", "mail", "keys", "loopback"},
     "http": {
         "directory",
         "keys",
+        "loopback",
         "scim",
         "domain",
         "mapping",
@@ -33,7 +35,7 @@ MAY_IMPORT = {
         "storage.whole",
     },
     "app": {"http", "directory", "storage.db", "settings", "scim", "mail", "keys"},
-    "cli": {"directory", "storage", "app", "settings", "domain", "scim", "http.scim", "http.intake", "http.wire"},
+    "cli": {"directory", "storage", "app", "settings", "domain", "scim", "http.scim", "http.intake", "loopback"},
 }
 # library → the rooms that may import it
 MAY_USE = {

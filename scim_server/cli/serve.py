@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
 from granian.constants import HTTPModes, Interfaces
@@ -23,7 +24,7 @@ from scim_server.directory import Directory, access, owner_link
 from scim_server.domain.actor import system
 from scim_server.http.intake import PLACES
 from scim_server.http.scim import PREFIX
-from scim_server.http.wire import is_loopback
+from scim_server.loopback import is_loopback
 from scim_server.settings import Settings
 
 YOUNG: Final = (20_000, 50, 100)  # a request makes some hundreds of objects, and all of them go with it
@@ -126,7 +127,7 @@ def worker() -> Callable[..., Any]:
 
 
 def _warn_of_http(site: str) -> None:
-    if site.startswith("http:") and not is_loopback(site):
+    if site.startswith("http:") and not is_loopback(urlsplit(site).hostname):
         click.echo(
             f"Warning: {site} is no https URL, so OAuth refuses all requests, and tokens can be read on the way. Set "
             "SCIM_SERVER_BASE_URL to the https URL of the proxy that ends TLS.",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection as Db
 
@@ -37,11 +37,6 @@ KEY_LIFETIME: Final = timedelta(days=90)
 LONGEST_MINUTES: Final = 360
 # A key is published until the last token that it signed has expired, and an hour more.
 _PUBLISHED_FOR: Final = timedelta(minutes=LONGEST_MINUTES + 60)
-_KINDS: Final[tuple[tuple[Any, Any], ...]] = (
-    (grants.code_by_text, grants.take_code),
-    (grants.refresh_token_by_text, grants.take_refresh_token),
-)
-_CODE, _REFRESH_TOKEN = _KINDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +87,6 @@ def is_secret(directory: Directory, workspace_id: str, client_id: str, text: str
     if secret.last_used is None or now - secret.last_used >= NOTED_EVERY:
         writing(directory.engine, lambda db: clients.note_secret_use(db, workspace_id, secret, now))
     return True
-
-
-def asserted(directory: Directory, client_id: str, assertion: str) -> Client | None:
-    """The client for which a trusted issuer's JWT stands, if that is what it is. Raises keys.Untrusted."""
-    return federation.client_for_assertion(directory, client_id, assertion)
 
 
 def spend_own_assertion(directory: Directory, client: Client, assertion: str, audience: Collection[str]) -> None:
@@ -153,22 +143,28 @@ def consent(
 
 def code_presented(directory: Directory, client: Client, text: str, request_id: str) -> Presented | None:
     """The client's live code with this text. One that was used already ends all that came of it (RFC 6749 §4.1.2)."""
-    return _presented(directory, client, _CODE, text, request_id)
+    return _presented(directory, client, grants.code_by_text, text, request_id)
 
 
 def refresh_token_presented(directory: Directory, client: Client, text: str, request_id: str) -> Presented | None:
     """The client's live refresh token with this text. A used one ends its family (RFC 9700 §4.14.2)."""
-    return _presented(directory, client, _REFRESH_TOKEN, text, request_id)
+    return _presented(directory, client, grants.refresh_token_by_text, text, request_id)
 
 
-def _presented(directory: Directory, client: Client, kind: Any, text: str, request_id: str) -> Presented | None:
-    read, _ = kind
+def _presented(
+    directory: Directory,
+    client: Client,
+    read: Callable[[Db, str], Code | RefreshToken | None],
+    text: str,
+    request_id: str,
+) -> Presented | None:
     with reading(directory.engine) as db:
         grant = read(db, text)
     if grant is None or grant.client_id != client.id:
         return None
     if grant.used is not None:
-        writing(directory.engine, lambda db: _end_family(directory, db, client, grant.family_id, request_id))
+        family_id = grant.family_id
+        writing(directory.engine, lambda db: _end_family(directory, db, client, family_id, request_id))
     return Presented(text=text, grant=grant) if grant.live(directory.now()) else None
 
 
@@ -203,13 +199,13 @@ def _counts(db: Db, client: Client, secret: str | None, now: datetime) -> bool:
 
 
 def _taken(directory: Directory, db: Db, client: Client, presented: Presented, now: datetime, request_id: str) -> bool:
-    read, take = _CODE if isinstance(presented.grant, Code) else _REFRESH_TOKEN
-    current = read(db, presented.text)
+    is_code = isinstance(presented.grant, Code)
+    current = (grants.code_by_text if is_code else grants.refresh_token_by_text)(db, presented.text)
     if current is None or not current.live(now):
         if current is not None and current.used is not None:
             _end_family(directory, db, client, current.family_id, request_id)
         return False
-    return bool(take(db, client.workspace_id, presented.text, now))
+    return (grants.take_code if is_code else grants.take_refresh_token)(db, client.workspace_id, presented.text, now)
 
 
 def _add(directory: Directory, db: Db, client: Client, new: NewTokens, now: datetime) -> None:

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from scim_server.directory.access import NotAllowed
 from scim_server.keys import KeySets, Untrusted
+from scim_server.loopback import is_loopback
 from scim_server.scim.values import is_sound
 
 MOST_REDIRECT_URIS: Final = 20
 LONGEST: Final = 2000
-_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _UNSAFE: Final = frozenset(' "<>\\^`{|}')
 
 
@@ -34,7 +34,7 @@ def _checked_redirect_uri(uri: str) -> str:
         raise NotAllowed(f"The redirect URI {shown} must be an absolute URL without blanks, user or password.")
     if "#" in uri:
         raise NotAllowed(f"The redirect URI {shown} has a fragment, which none may have (RFC 6749 §3.1.2).")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
         raise NotAllowed(f"The redirect URI {shown} must begin with https://, or lead to the browser's own machine.")
     return uri
 

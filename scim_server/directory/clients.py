@@ -5,7 +5,6 @@ Each change is recorded in its transaction. Knows no grant, token endpoint or pa
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -78,7 +77,7 @@ def create_client(
         by, now = manager(workspace, actor), directory.now()
         client = Client(
             workspace_id=workspace.id,
-            id=CLIENT_PREFIX + _random_text(directory),
+            id=CLIENT_PREFIX + new_secret(directory.random_bytes, 16),  # no secret, but nobody else's
             connection_id=connection.id,
             name=name,
             scopes=scopes,
@@ -256,11 +255,6 @@ def revoke_trust(
 def _check_days(days: int) -> None:
     if not 1 <= days <= MOST_SECRET_DAYS:
         raise NotAllowed(f"A client's secret expires in 1 to {MOST_SECRET_DAYS} days.")
-
-
-def _random_text(directory: Directory) -> str:
-    """128 random bits in 22 characters that can stand in a URL."""
-    return base64.urlsafe_b64encode(directory.random_bytes(16)).rstrip(b"=").decode()
 
 
 def _add_secret(directory: Directory, db: Db, client: Client, days: int) -> tuple[Secret, str]:

@@ -13,9 +13,10 @@ from typing import Any, Final
 from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory
+from scim_server.domain.connection import Connection
 from scim_server.keys import LEEWAY, Untrusted, opened
 from scim_server.storage import access, clients, grants
-from scim_server.storage.clients import Client, Trust
+from scim_server.storage.clients import Client, Secret, Trust
 from scim_server.storage.db import reading, writing
 
 _MOST_AUDIENCES: Final = 8  # that are looked up for one token, which anybody may have made up
@@ -92,14 +93,7 @@ def grant_for_bearer(directory: Directory, text: str) -> access.Grant | None:
     (trust,) = meant
     with reading(directory.engine) as db:
         connection = access.connection_of(db, trust.workspace_id, trust.connection_id)
-    return access.Grant(
-        token_id=trust.id,
-        scopes=trust.scopes,
-        connection=connection,
-        contact_id=None,
-        last_used=trust.last_used,
-        by="trust",
-    )
+    return _grant(connection, trust, trust.scopes, "trust")
 
 
 def _bearer_trusts(directory: Directory, text: str) -> Sequence[Trust]:
@@ -141,13 +135,12 @@ def grant_for_secret(directory: Directory, client_id: str, text: str) -> access.
         secret = clients.live_secret(db, client.workspace_id, client.id, text, directory.now())
     if secret is None or not connection.settings.basic_auth:
         return None
+    return _grant(connection, secret, client.scopes, "secret")
+
+
+def _grant(connection: Connection, proof: Trust | Secret, scopes: str, by: access.By) -> access.Grant:
     return access.Grant(
-        token_id=secret.id,
-        scopes=client.scopes,
-        connection=connection,
-        contact_id=None,
-        last_used=secret.last_used,
-        by="secret",
+        token_id=proof.id, scopes=scopes, connection=connection, contact_id=None, last_used=proof.last_used, by=by
     )
 
 

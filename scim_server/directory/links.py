@@ -97,9 +97,9 @@ def is_due(contact: Contact, now: datetime) -> bool:
     return contact.invitation is not None and contact.invitation.pending and contact.invitation.due(now)
 
 
-def new_secret(random_bytes: Callable[[int], bytes]) -> str:
-    """256 random bits that can stand in a URL."""
-    return base64.urlsafe_b64encode(random_bytes(32)).rstrip(b"=").decode()
+def new_secret(random_bytes: Callable[[int], bytes], size: int = 32) -> str:
+    """So many random bytes, by default 256 bits, as text that can stand in a URL."""
+    return base64.urlsafe_b64encode(random_bytes(size)).rstrip(b"=").decode()
 
 
 def _post_quietly(directory: Directory, contact_id: str, letter: mail.Invitation) -> None:

@@ -54,6 +54,11 @@ def resend(invitation: Invitation, email: str | None, now: datetime, lifetime: t
     return issue(email or invitation.email, invitation.status_before, now, lifetime)
 
 
+def is_for(email: str, account_email: str | None) -> bool:
+    """Whether what was sent to `email` may be accepted as the account of that e-mail, compared without case (T4)."""
+    return (account_email or "").casefold() == email.casefold()
+
+
 def accept(invitation: Invitation, account_email: str | None, now: datetime) -> Invitation:
     """The invitation accepted by the account with that e-mail, compared without case (T4).
 
@@ -63,7 +68,7 @@ def accept(invitation: Invitation, account_email: str | None, now: datetime) -> 
         raise InvitationNotPending(invitation.state)
     if invitation.due(now):
         raise InvitationExpired
-    if (account_email or "").casefold() != invitation.email.casefold():
+    if not is_for(invitation.email, account_email):
         raise WrongAccount
     return replace(invitation, state=InvitationState.ACCEPTED)
 

@@ -26,6 +26,7 @@ from scim_server.storage.db import Busy
 MOST_WAITING: Final = 20_000
 BATCH: Final = 1000
 SECONDS: Final = 1.0
+SECONDS_TO_END: Final = 5.0
 SWEPT_EVERY: Final = timedelta(hours=1)
 log = structlog.get_logger(__name__)
 
@@ -99,15 +100,19 @@ class RequestLog:
                     self._writing, self._writer = Lock(), None
                 self._process = os.getpid()
                 # how a process ends: atexit, or in a child of multiprocessing its own way
-                Finalize(self, self._end, exitpriority=10)
-                atexit.register(self._end)
+                Finalize(self, self.end, exitpriority=10)
+                atexit.register(self.end)
             if self._writer is None:
                 self._writer = Thread(target=self._write_on, name="request-log", daemon=True)
                 self._writer.start()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Write down what waits, and let the thread go: its connection is given back then."""
         self._ending.set()
         self.flush()
+        writer = self._writer
+        if writer is not None and self._process == os.getpid():
+            writer.join(SECONDS_TO_END)
 
     def _write_on(self) -> None:
         """Write about each second, until there is nothing; whoever notes a request then begins again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
 
 import orjson
 from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, InvalidGrantError, InvalidRequestError, grants
@@ -15,12 +16,12 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
 from joserfc.jwk import ECKey, KeySet
 
-from scim_server.directory import Directory, authorization
+from scim_server.directory import Directory, authorization, federation
 from scim_server.directory.authorization import AccessToken, Client, NewTokens, Presented
 from scim_server.directory.links import new_secret
 from scim_server.domain.roles import SCOPES, expand_scopes
-from scim_server.http.wire import is_loopback
 from scim_server.keys import Untrusted
+from scim_server.loopback import is_loopback
 from scim_server.storage.access import TOKEN_PREFIX
 
 REALM: Final = "oauth"
@@ -222,7 +223,7 @@ class Assertion(JWTBearerClientAssertion):  # type: ignore[misc]
         client_id, assertion = form.get("client_id"), form.get("client_assertion")
         if client_id and assertion and form.get("client_assertion_type") == self.CLIENT_ASSERTION_TYPE:
             directory: Directory = self._server.directory
-            client = authorization.asserted(directory, client_id, assertion)
+            client = federation.client_for_assertion(directory, client_id, assertion)
             if client is not None:
                 return Party(directory, client.id, client)
         found: Party | None = super().__call__(query_client, request)
@@ -243,7 +244,7 @@ class Assertion(JWTBearerClientAssertion):  # type: ignore[misc]
         Whoever sends a request chooses its Host: by that alone an assertion for another server would be for this one.
         """
         root = self._server.root()
-        if not self._server.base_url and not is_loopback(root):
+        if not self._server.base_url and not is_loopback(urlsplit(root).hostname):
             raise Untrusted("What it must be for isn't known. Set SCIM_SERVER_BASE_URL to the URL that clients use.")
         return [root, f"{root}/oauth/token"]
 

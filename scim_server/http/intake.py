@@ -8,6 +8,7 @@ reads the body stops the whole process (seen with Granian 2.8). A proxy in front
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,18 +43,20 @@ class _Body:
         self._source, self._free = source, free
 
     def read(self, size: int = -1) -> bytes:
-        self._free.put(None)
-        try:
+        with self._turn_given_away():
             found: bytes = self._source.read() if size < 0 else self._source.read(size)
-            return found
-        finally:
-            self._free.get()
+        return found
 
     def readline(self, size: int = -1) -> bytes:
+        with self._turn_given_away():
+            line: bytes = self._source.readline() if size < 0 else self._source.readline(size)
+        return line
+
+    @contextmanager
+    def _turn_given_away(self) -> Iterator[None]:
         self._free.put(None)
         try:
-            line: bytes = self._source.readline() if size < 0 else self._source.readline(size)
-            return line
+            yield
         finally:
             self._free.get()
 

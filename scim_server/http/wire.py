@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.utils import get_current_url
@@ -40,15 +38,6 @@ def _root(scheme: str, host: str, script: str) -> str:
         return get_current_url(scheme, host, script).rstrip("/")
     except ValueError as error:  # a port beyond 65535, a name that is no IDNA
         raise ScimError("badRequest", NO_HOST) from error
-
-
-def is_loopback(root: str) -> bool:
-    """Whether a URL leads to the machine itself."""
-    host = urlsplit(root).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # a name
-        return False
 
 
 def whole_body(received: Request, largest: int) -> bytes:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 from sqlalchemy import Connection as Db
@@ -26,6 +26,9 @@ from scim_server.storage.tables import connections, instant_text, secrets, works
 TOKEN_PREFIX: Final = "scim_"  # noqa: S105 - what a token starts with, so that scanners find leaked ones
 # A token's last use is noted at most this often, so that reads stay reads.
 NOTED_EVERY: Final = timedelta(minutes=5)
+
+
+By: TypeAlias = Literal["token", "trust", "secret"]  # what a grant was had by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,7 @@ class Grant:
     connection: Connection
     contact_id: str | None
     last_used: datetime | None
-    by: Literal["token", "trust", "secret"] = "token"
+    by: By = "token"
 
 
 def hash_of(token: str) -> str:

@@ -110,7 +110,7 @@ authorization_codes = Table(
     Column("used", Instant),  # kept for a while: a second use revokes the family (RFC 6749 §4.1.2)
     ForeignKeyConstraint(*_OF_CLIENT, ondelete="CASCADE"),
     Index("ix_authorization_codes_hash", "hash"),
-    Index("ix_authorization_codes_expires", "expires"),
+    Index("ix_authorization_codes_client_id", "workspace_id", "client_id", "expires"),
 )
 
 refresh_tokens = Table(
@@ -129,7 +129,7 @@ refresh_tokens = Table(
     ForeignKeyConstraint(*_OF_CLIENT, ondelete="CASCADE"),
     Index("ix_refresh_tokens_hash", "hash"),
     Index("ix_refresh_tokens_family_id", "workspace_id", "family_id"),
-    Index("ix_refresh_tokens_expires", "expires"),
+    Index("ix_refresh_tokens_client_id", "workspace_id", "client_id", "expires"),
 )
 
 # Assertions that were used, until they would have expired: none is taken twice (RFC 7523 §3, jti).
@@ -140,7 +140,7 @@ used_assertions = Table(
     Column("hash", String, primary_key=True),  # SHA-256 of issuer and jti, hex
     Column("expires", Instant, nullable=False),
     ForeignKeyConstraint(["workspace_id"], ["workspaces.workspace_id"]),
-    Index("ix_used_assertions_expires", "expires"),
+    Index("ix_used_assertions_expires", "workspace_id", "expires"),
 )
 
 # The server's own, as `secrets`: what access tokens are signed with. The newest signs; all that are here verify.
