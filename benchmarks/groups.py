@@ -20,8 +20,8 @@ from sqlalchemy import func, select
 
 from benchmarks import million
 from benchmarks.protocol import WORKERS, database, measure
-from scim_server.app import open_directory
 from scim_server.directory import access
+from scim_server.opening import open_directory
 from scim_server.settings import Settings
 from scim_server.storage import tables
 from scim_server.storage.upgrade import upgrade

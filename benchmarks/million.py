@@ -87,8 +87,6 @@ def load_contacts(engine: Engine, workspace_id: str, count: int) -> None:
     load(engine, workspace_id, count, [(tables.contacts, row), (tables.contact_emails, email)])
     with transaction(engine, "write") as db:
         counts.add(db, {"workspace_id": workspace_id, "shard": 0, "listed": count, "archived": 0})
-    with transaction(engine, "write") as db:
-        counts.add(db, {"workspace_id": workspace_id, "shard": 0, "listed": count, "archived": 0})
 
 
 def load_belongings(engine: Engine, connection: Connection, count: int) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import Connection as Db
 from sqlalchemy import insert
 
-from scim_server.app import open_directory
 from scim_server.directory import Directory, access
 from scim_server.directory.contacts import searchable
 from scim_server.domain.connection import Connection
 from scim_server.domain.contact import Contact, Status
 from scim_server.domain.seats import Seat, SeatState
 from scim_server.mapping import to_user
+from scim_server.opening import open_directory
 from scim_server.scim.match import comparable
 from scim_server.scim.schema import ENTERPRISE_URN, USER
 from scim_server.settings import Settings

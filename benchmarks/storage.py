@@ -26,9 +26,9 @@ from sqlalchemy import Engine, Select, and_, bindparam, func, select
 
 from benchmarks import attribute_rows, million
 from benchmarks.protocol import database
-from scim_server.app import open_directory
 from scim_server.directory import access
 from scim_server.domain.connection import Connection
+from scim_server.opening import open_directory
 from scim_server.scim.filter import parse_filter
 from scim_server.scim.schema import USER
 from scim_server.settings import Settings

@@ -5,63 +5,25 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache, partial
-from pathlib import Path
-from typing import Any
 
-import orjson
 import structlog
 from flask import Flask
-from uuid_utils import uuid7
 
-from scim_server.directory import DEFAULT_SITE, Directory, access
-from scim_server.http import api, authorization, consent, headers, metadata, ops, pages, scim, signin
+from scim_server.directory import Directory, access
+from scim_server.http import api, authorization, consent, console, headers, metadata, ops, pages, scim, signin
 from scim_server.http.audit import RequestLog
 from scim_server.http.guard import Guard
 from scim_server.http.intake import patient
 from scim_server.http.limits import Rate, Throttle, open_storage
 from scim_server.http.operations import Endpoint
 from scim_server.http.proxies import behind
-from scim_server.keys import KeySets
-from scim_server.mail import post_of
+from scim_server.opening import open_directory
 from scim_server.scim import discovery
-from scim_server.scim.extensions import InvalidSchema, extended
 from scim_server.scim.filter import Limits
 from scim_server.scim.paging import KEY_BYTES
-from scim_server.scim.schema import CORE
 from scim_server.settings import Settings
-from scim_server.storage.db import open_engine
-
-
-def open_directory(settings: Settings) -> Directory:
-    """The directory on the database that the settings name, with the real clock and real ids."""
-    types = extended(CORE, _schema_documents(Path(settings.schemas_folder))) if settings.schemas_folder else CORE
-    engine = open_engine(settings.database_url, pool_size=2 * settings.threads)
-    return Directory(
-        engine=engine,
-        now=lambda: datetime.now(UTC),
-        new_id=lambda: str(uuid7()),
-        types=types,
-        lifetime=timedelta(days=settings.invitation_days),
-        site=settings.base_url or DEFAULT_SITE,
-        post=post_of(settings.mail_url, settings.mail_folder, settings.mail_from),
-        key_sets=KeySets(settings.key_set_hosts.split(","), settings.key_set_certificates),
-    )
-
-
-def _schema_documents(folder: Path) -> dict[str, list[tuple[str, Any]]]:
-    """The documents in `folder` by the resource type they extend. Raises InvalidSchema."""
-    found: dict[str, list[tuple[str, Any]]] = {}
-    for path in sorted(folder.glob("*/*.json")):
-        try:
-            document = orjson.loads(path.read_bytes())
-        except orjson.JSONDecodeError as error:
-            raise InvalidSchema(f"{path}: not valid JSON: {error}.") from error
-        found.setdefault(path.parent.name, []).append((str(path), document))
-    if not found:
-        raise InvalidSchema(f"There are no schema documents in {folder}/User or {folder}/Group.")
-    return found
 
 
 def traceback_of(exc_info: structlog.typing.ExcInfo) -> str:
@@ -116,14 +78,25 @@ def create_app(settings: Settings | None = None) -> Flask:
     ops.mount(app, directory)
     api.mount(app, directory, guard, settings.base_url)
     key = cache(partial(access.server_key, directory, "session", pages.KEY_BYTES, os.urandom))
-    site = pages.Site(directory=directory, base_url=settings.base_url, key=key, throttle=guard.throttle)
+    site = pages.Site(
+        directory=directory, base_url=settings.base_url, key=key, throttle=guard.throttle, around=console.around
+    )
     pages.mount(app, site)
     signin.mount(app)
+    console.mount(app)
     _serve_oauth(app, directory, settings, guard)
     headers.mount(app, settings.base_url)
     served = behind(app.wsgi_app, settings.proxies())
     app.wsgi_app = patient(served, settings.threads)  # type: ignore[method-assign,assignment]
     return app
+
+
+def close(app: Flask) -> None:
+    """Write down what the request log still holds and give the application's connections back. It serves no more."""
+    guard: Guard = app.extensions["guard"]
+    guard.log.end()
+    directory: Directory = app.extensions["directory"]
+    directory.engine.dispose()
 
 
 def _serve_oauth(app: Flask, directory: Directory, settings: Settings, guard: Guard) -> None:

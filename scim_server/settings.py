@@ -26,6 +26,10 @@ class Settings(BaseSettings):
         default="sqlite:///scim-server.db", description="The database: sqlite:///… or postgresql+psycopg://…"
     )
     base_url: str = Field(default="", description="The URL that clients reach the server under, if a proxy changes it.")
+    link_url: str = Field(
+        default="http://127.0.0.1:8000",
+        description="What links in mails begin with without a base URL; `serve` sets it to where it listens.",
+    )
     max_body_bytes: int = Field(default=5 * 1024 * 1024, gt=0, description="The largest request body, in bytes.")
     page_default: int = Field(default=100, gt=0, description="Resources on a page when the client names no count.")
     page_most: int = Field(default=1000, gt=0, description="Resources on a page at most.")
@@ -129,7 +133,7 @@ class Settings(BaseSettings):
         """The networks of trusted proxies."""
         return _networks(self.trusted_proxies)
 
-    @field_validator("base_url")
+    @field_validator("base_url", "link_url")
     @classmethod
     def _is_url(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):

@@ -34,8 +34,20 @@ MAY_IMPORT = {
         "storage.db",
         "storage.whole",
     },
-    "app": {"http", "directory", "storage.db", "settings", "scim", "mail", "keys"},
-    "cli": {"directory", "storage", "app", "settings", "domain", "scim", "http.scim", "http.intake", "loopback"},
+    "opening": {"directory", "storage.db", "settings", "scim", "mail", "keys"},
+    "app": {"http", "directory", "opening", "settings", "scim"},
+    "cli": {
+        "directory",
+        "storage",
+        "opening",
+        "app",
+        "settings",
+        "domain",
+        "scim",
+        "http.scim",
+        "http.intake",
+        "loopback",
+    },
 }
 # library → the rooms that may import it
 MAY_USE = {

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -17,9 +16,9 @@ import click
 import pytest
 from joserfc.jwk import ECKey
 
-from scim_server.app import open_directory
 from scim_server.cli import main
 from scim_server.directory.activity import WORDS_OF, Entry
+from scim_server.opening import open_directory
 from scim_server.scim.errors import KINDS
 from scim_server.scim.extensions import InvalidSchema
 from scim_server.scim.protocol import ROUTES
@@ -120,12 +119,9 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "docs" / page).read_text(), re.S | re.M)
 
 
-def shell(script: str, folder: Path, **environment: str) -> str:
-    """What a script prints; `scim-server` in it is this one."""
-    program = folder / "scim-server"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scim_server.cli "$@"\n')
-    program.chmod(0o755)
-    variables = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), **environment}
+def shell(script: str, folder: Path, programs: Path, **environment: str) -> str:
+    """What a script prints; `scim-server` in it is the one among `programs`."""
+    variables = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", **environment}
     command = ["bash", "-euo", "pipefail", "-c", script]
     done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
     complaints = [line for line in done.stderr.splitlines() if not re.fullmatch(r"\S+: \d+ rows?", line)]
@@ -138,7 +134,10 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Com
     if not isinstance(command, click.Group):
         yield name, command
         return
-    for inner, each in command.commands.items():
+    context = click.Context(command)
+    for inner in command.list_commands(context):
+        each = command.get_command(context, inner)
+        assert each is not None, inner
         yield from commands(each, f"{name} {inner}")
 
 
@@ -162,36 +161,36 @@ def test_what_the_export_of_activity_holds_is_documented() -> None:
     assert columns[: len(fields(Entry))] == [field.name for field in fields(Entry)]
 
 
-def test_the_examples_of_the_command_line_run(folder: Path) -> None:
+def test_the_examples_of_the_command_line_run(folder: Path, programs: Path) -> None:
     settings = {"SCIM_SERVER_DATABASE_URL": "sqlite:///cli.db", "SCIM_SERVER_BASE_URL": "https://scim.x.test"}
-    printed = shell("\n".join(blocks("cli.md", "sh")), folder, **settings)
+    printed = shell("\n".join(blocks("cli.md", "sh")), folder, programs, **settings)
     for expected in ("The database was brought up to date.", "ann@acme.example", "payroll", "delete: no", "revoked"):
         assert expected in printed
 
 
-def test_the_example_of_a_custom_schema_runs(folder: Path, new_database: Callable[[str], str]) -> None:
+def test_the_example_of_a_custom_schema_runs(folder: Path, programs: Path, new_database: Callable[[str], str]) -> None:
     (folder / "User").mkdir()
     (folder / "User" / "staff.json").write_text(blocks("custom-schemas.md", "json")[0])
     (script,) = blocks("custom-schemas.md", "sh")
     with serving(new_database("sqlite"), environment={"SCIM_SERVER_SCHEMAS_FOLDER": str(folder)}) as server:
-        printed = shell(script, folder, TOKEN=server.token or "", BASE=f"{server.url}/scim/v2").splitlines()
+        printed = shell(script, folder, programs, TOKEN=server.token or "", BASE=f"{server.url}/scim/v2").splitlines()
     expected = [line.removeprefix("# ") for line in script.splitlines() if line.startswith("# ")]
     assert len(printed) == len(expected) > 5
     for answer, part in zip(printed, expected, strict=True):
         assert part in answer
 
 
-def test_the_example_of_oauth_runs(folder: Path, new_database: Callable[[str], str]) -> None:
+def test_the_example_of_oauth_runs(folder: Path, programs: Path, new_database: Callable[[str], str]) -> None:
     script = blocks("oauth.md", "sh")[0]
     database = new_database("sqlite")
     with serving(database) as server:
-        printed = shell(script, folder, BASE=server.url, SCIM_SERVER_DATABASE_URL=database).splitlines()
+        printed = shell(script, folder, programs, BASE=server.url, SCIM_SERVER_DATABASE_URL=database).splitlines()
     assert '"totalResults":1' in printed[-4]
     assert '"active": true' in printed[-3]
     assert printed[-2:] == ["{}", "401"]
 
 
-def test_the_other_examples_of_oauth_run(folder: Path) -> None:
+def test_the_other_examples_of_oauth_run(folder: Path, programs: Path) -> None:
     page = (ROOT / "docs" / "oauth.md").read_text()
     scripts = [dedent(each) for each in re.findall(r"^ *```sh\n(.*?)^ *```$", page, re.S | re.M)][1:]
     (folder / "published.json").write_text(json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=False)]}))
@@ -205,7 +204,7 @@ def test_the_other_examples_of_oauth_run(folder: Path) -> None:
     # a file stands for the one that is fetched from elsewhere
     script = re.sub(r"https://\S+(?= > keys.json)", f"file://{folder}/published.json", "\n".join((*before, *scripts)))
     settings = {"SCIM_SERVER_DATABASE_URL": "sqlite:///oauth.db", "SCIM_SERVER_BASE_URL": "https://scim.x.test"}
-    printed = shell(script, folder, **settings)
+    printed = shell(script, folder, programs, **settings)
     for expected in ("subject 0a1b2c3d", "client Okta", "client Signer", "basic auth: yes"):
         assert expected in " ".join(printed.split())
 

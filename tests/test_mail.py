@@ -21,7 +21,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from pydantic import ValidationError
 
 from scim_server import mail
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.directory import access
 from scim_server.mail import Invitation, MailFailed, message_of, post_of
 from scim_server.settings import Settings
@@ -224,7 +224,7 @@ def test_a_connection_that_invites_sends_one_mail(world: World) -> None:
         assert len(inbox.envelopes) == 1, "deactivation mails nobody"
         client.patch(path, {"op": "replace", "path": "active", "value": True})
         assert len(inbox.envelopes) == 2
-    client.app.extensions["directory"].engine.dispose()
+    close(client.app)
 
 
 def test_a_dead_mail_server_fails_no_sync(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,7 +234,7 @@ def test_a_dead_mail_server_fails_no_sync(world: World, capsys: pytest.CaptureFi
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "invitation_mail_failed" in line]
     assert [(line["contact_id"], "can't be reached" in line["reason"]) for line in lines] == [(user["id"], True)]
     assert "ann@x.test" not in str(lines)
-    client.app.extensions["directory"].engine.dispose()
+    close(client.app)
 
 
 @pytest.mark.parametrize("address", ["=?utf-8?q?a=40evil.x=0d=0aBcc=3aq=40evil.x?=@x.test", "=?utf-8?q?m=2C?=@x.test"])

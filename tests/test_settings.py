@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from flask import Flask
 from pydantic import ValidationError
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.cli import main
 from scim_server.directory import Directory
 from scim_server.scim.filter import Limits
@@ -72,7 +72,7 @@ def limited(app: Flask) -> Iterator[Client]:
     """A client of a server that takes nothing but short and simple filters."""
     client = with_limits(app, filter_length=60, filter_depth=2, filter_terms=3)
     yield client
-    client.app.extensions["directory"].engine.dispose()
+    close(client.app)
 
 
 @pytest.mark.parametrize("path", ["/Users", "/Groups", "", "/Users/.search"])
@@ -128,7 +128,7 @@ def generous(app: Flask) -> Iterator[Client]:
     """A client of a server with the largest limits there can be."""
     client = with_limits(app, filter_length=100_000, filter_depth=MOST_DEPTH, filter_terms=MOST_TERMS)
     yield client
-    client.app.extensions["directory"].engine.dispose()
+    close(client.app)
 
 
 @pytest.mark.parametrize("name", ["filter_depth", "filter_terms"])

@@ -10,26 +10,54 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import orjson
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from scim_server.app import open_directory
-from scim_server.directory import DEFAULT_SITE, Directory
+from scim_server.directory import Directory
 from scim_server.domain.errors import Refused
+from scim_server.opening import open_directory
 from scim_server.scim.errors import ScimError
 from scim_server.scim.extensions import InvalidSchema
 from scim_server.settings import PREFIX, Settings, misspelt
 from scim_server.storage.db import Busy
 from scim_server.storage.upgrade import NewerDatabase, StrayRows, upgrade
 
+# The module that a command registers itself from, by the command's name. One is loaded where it is asked for: the rest,
+# a server above all, would be half of what starting a command takes.
+_MODULES: Final = {
+    "activity": "activity",
+    "client": "clients",
+    "connection": "access",
+    "contact": "contact",
+    "export": "transport",
+    "import": "transport",
+    "invitations": "invitations",
+    "item": "items",
+    "requests": "requests",
+    "seats": "seats",
+    "serve": "serve",
+    "token": "access",
+    "trust": "clients",
+    "workspace": "access",
+}
+
 
 class Main(click.Group):
     """The edge of the process: refusals and failures become a sentence on standard error and exit code 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*self.commands, *_MODULES})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _MODULES:
+            import_module(f"scim_server.cli.{_MODULES[cmd_name]}")
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         for name, nearest in misspelt(os.environ):
@@ -107,10 +135,11 @@ def opened(*, create: bool = False) -> Directory:
 
 def warn_of_site() -> None:
     """Say what a link that was just made begins with, where nobody has said what it is to begin with."""
-    if not Settings().base_url:
+    settings = Settings()
+    if not settings.base_url:
         click.echo(
-            f"Warning: the link begins with {DEFAULT_SITE}, as SCIM_SERVER_BASE_URL isn't set. Set it to the URL that "
-            "people reach the server under, then make another link.",
+            f"Warning: the link begins with {settings.link_url}, as SCIM_SERVER_BASE_URL isn't set. Set it to the URL "
+            "that people reach the server under, then make another link.",
             err=True,
         )
 
@@ -173,7 +202,3 @@ def migrate(as_json: bool) -> None:
         show({"upgraded": upgraded}, as_json=True)
     else:
         click.echo("The database was brought up to date." if upgraded else "The database is up to date.")
-
-
-# The commands of each noun register themselves with `main`.
-from scim_server.cli import access, activity, clients, contact, invitations, items, requests, seats, serve, transport  # noqa: E402, F401

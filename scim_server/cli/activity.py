@@ -5,11 +5,9 @@ Knows no rules: it asks the directory.
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
@@ -22,10 +20,7 @@ from scim_server.cli.files import written
 from scim_server.directory import access, life
 from scim_server.directory import activity as log
 from scim_server.directory.activity import Entry
-
-_COLUMNS: Final = tuple(field.name for field in fields(Entry))
-# What a spreadsheet takes for the beginning of a formula, or may after it has dropped a blank.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - wide ones count too
+from scim_server.directory.sheet import csv_lines, values
 
 
 class Time(click.ParamType[datetime]):
@@ -87,10 +82,9 @@ def export(
 
 
 def _write_csv(to: IO[str], entries: Iterator[Entry]) -> int:
-    writer, count = csv.writer(to, lineterminator="\n"), 0
-    writer.writerow(_COLUMNS)
-    for entry in entries:
-        writer.writerow([harmless(_cell(value)) for value in _values(entry).values()])
+    count = -1  # the header is a line too
+    for line in csv_lines(entries):
+        to.write(line)
         count += 1
     return count
 
@@ -98,27 +92,10 @@ def _write_csv(to: IO[str], entries: Iterator[Entry]) -> int:
 def _write_lines(to: IO[str], entries: Iterator[Entry]) -> int:
     count = 0
     for entry in entries:
-        to.write(orjson.dumps(_values(entry), option=orjson.OPT_UTC_Z).decode() + "\n")
+        to.write(orjson.dumps(values(entry), option=orjson.OPT_UTC_Z).decode() + "\n")
         count += 1
     return count
 
 
 # Each returns how many rows it wrote.
 _WRITERS: Final[Mapping[str, Callable[[IO[str], Iterator[Entry]], int]]] = {"csv": _write_csv, "jsonl": _write_lines}
-
-
-def _values(entry: Entry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in _COLUMNS}
-
-
-def _cell(value: Any) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return orjson.dumps(value).decode() if value else ""
-
-
-def harmless(cell: str) -> str:
-    """The cell with an apostrophe before it where a spreadsheet would carry it out as a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) or cell.lstrip().startswith(_FORMULA) else cell

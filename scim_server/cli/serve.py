@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import os
 import secrets
 import socket
 from collections.abc import Callable
@@ -75,6 +76,7 @@ def serve(host: str, port: int, workers: int) -> None:
     address = _free_address(host, port)
     directory = opened(create=True)
     site = settings.base_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    os.environ["SCIM_SERVER_LINK_URL"] = site  # worker processes read it: what the console mails leads here
     secrets_made = _found(replace(directory, site=site)) if access.is_empty(directory) else None
     directory.engine.dispose()
     click.echo(f"SCIM base URL: {site}{PREFIX}")

@@ -18,8 +18,8 @@ from scim_server.directory.links import new_secret
 from scim_server.domain.actor import Actor, system
 from scim_server.domain.connection import PRESETS, Connection, settings_of
 from scim_server.domain.contact import Context, Draft
-from scim_server.domain.errors import Refused
-from scim_server.domain.roles import ALL_PERMISSIONS, SCOPES, Permission
+from scim_server.domain.errors import Refused, RoleAboveOwn
+from scim_server.domain.roles import ALL_PERMISSIONS, SCOPES, Permission, expand_scopes, outranks
 from scim_server.domain.seats import DEFAULT_LICENCE, DEFAULT_LICENCES
 from scim_server.domain.workspace import found
 from scim_server.scim.schema import user_name_key
@@ -78,7 +78,7 @@ def create_workspace(
 
     def work(db: Db) -> Founded:
         if access.workspace_named(db, name) is not None:
-            raise Taken(f"There is a workspace named {name!r} already.")
+            raise _taken_workspace(name)
         now = directory.now()
         workspace = Workspace(id=directory.new_id(), name=name)
         try:
@@ -114,10 +114,13 @@ def create_connection(
     name: str,
     preset: str = "generic",
     own: Mapping[str, bool] | None = None,
+    *,
+    actor: Actor | None = None,
 ) -> Connection:
     """Make a connection with its preset's settings and `own` ones on top.
 
-    Raises Unknown for the workspace, Taken for a name in use, NotAllowed for a name or preset that can't be.
+    Raises Unknown for the workspace, Taken for a name in use, NotAllowed for a name or preset that can't be,
+    MissingPermission for an actor without workspace:manage.
     """
     name = checked_name(name, "connection")
     if preset not in PRESETS:
@@ -125,6 +128,7 @@ def create_connection(
 
     def work(db: Db) -> Connection:
         workspace = named_workspace(db, workspace_name)
+        by = manager(workspace, actor)
         if access.connection_named(db, workspace.id, name) is not None:
             raise Taken(f"The workspace {workspace.name!r} has a connection named {name!r} already.")
         connection = Connection(
@@ -138,7 +142,7 @@ def create_connection(
             access.add_connection(db, connection, directory.now())
         except IntegrityError as error:
             raise LostRace from error
-        _record(directory, db, workspace.id, "connection.created", connection.id)
+        _record(directory, db, by, "connection.created", connection.id)
         return connection
 
     return writing(directory.engine, work)
@@ -189,12 +193,15 @@ def create_token(
     scopes: str = "scim",
     expires_in_days: int = TOKEN_DAYS,
     user_name: str | None = None,
+    actor: Actor | None = None,
 ) -> tuple[Token, str]:
     """Make a bearer token of 256 random bits; its text is returned once and never stored.
 
     It ends after `expires_in_days`. With `user_name` it acts for that contact, who must be active (and is what /Me
     means, RFC 7644 §3.11).
-    Raises Unknown for the workspace, connection or contact, NotAllowed for scopes or a time that can't be.
+    Raises Unknown for the workspace, connection or contact, NotAllowed for scopes or a time that can't be; and for an
+    actor MissingPermission without workspace:manage or for scopes that they don't hold, RoleAboveOwn for a contact who
+    outranks them: a token is no way round what its maker may do.
     """
     scopes = checked_scopes(scopes)
     if not 1 <= expires_in_days <= MOST_TOKEN_DAYS:
@@ -202,12 +209,13 @@ def create_token(
 
     def work(db: Db) -> tuple[Token, str]:
         workspace, connection = named_connection(db, workspace_name, connection_name)
-        now = directory.now()
+        by, now = manager(workspace, actor), directory.now()
+        by.require(*sorted(expand_scopes(scopes)))
         text = TOKEN_PREFIX + new_secret(random_bytes)
         token = Token(
             id=directory.new_id(),
             connection_id=connection.id,
-            contact_id=None if user_name is None else _active_contact(db, workspace, user_name),
+            contact_id=None if user_name is None else _active_contact(db, workspace, user_name, by),
             hint=text[-4:],
             scopes=scopes,
             created=now,
@@ -216,7 +224,7 @@ def create_token(
             last_used=None,
         )
         access.add_token(db, workspace.id, token, text)
-        _record(directory, db, workspace.id, "token.created", token.id)
+        _record(directory, db, by, "token.created", token.id)
         return token, text
 
     return writing(directory.engine, work)
@@ -237,21 +245,31 @@ def operators_call(directory: Directory, workspace_name: str, connection_name: s
     return Call(system(workspace.id), connection, "")
 
 
-def list_tokens(directory: Directory, workspace_name: str, connection_name: str) -> Sequence[Token]:
-    """All tokens of a connection, oldest first, without their texts. Raises Unknown."""
+def list_tokens(
+    directory: Directory, workspace_name: str, connection_name: str, *, actor: Actor | None = None
+) -> Sequence[Token]:
+    """All tokens of a connection, oldest first, without their texts. Raises Unknown, MissingPermission."""
     with reading(directory.engine) as db:
         workspace, connection = named_connection(db, workspace_name, connection_name)
+        manager(workspace, actor)
         return access.tokens_of(db, workspace.id, connection.id)
 
 
-def revoke_token(directory: Directory, workspace_name: str, connection_name: str, token_id: str) -> None:
-    """Make a token useless from the next request on. Raises Unknown."""
+def revoke_token(
+    directory: Directory, workspace_name: str, connection_name: str, token_id: str, *, actor: Actor | None = None
+) -> None:
+    """Make a token useless from the next request on; a second time changes nothing.
+
+    Raises Unknown, MissingPermission.
+    """
 
     def work(db: Db) -> None:
         workspace, connection = named_connection(db, workspace_name, connection_name)
-        if not access.revoke_token(db, workspace.id, connection.id, token_id, directory.now()):
+        by = manager(workspace, actor)
+        if not is_sound(token_id) or not access.is_token(db, workspace.id, connection.id, token_id):
             raise Unknown(f"The connection {connection.name!r} has no token {token_id[:64]!r}.")
-        _record(directory, db, workspace.id, "token.revoked", token_id)
+        if access.revoke_token(db, workspace.id, connection.id, token_id, directory.now()):
+            _record(directory, db, by, "token.revoked", token_id)
 
     writing(directory.engine, work)
 
@@ -262,17 +280,57 @@ def list_workspaces(directory: Directory) -> Sequence[Workspace]:
         return access.all_workspaces(db)
 
 
-def acting_for(directory: Directory, workspace_name: str, tokens: Sequence[Token]) -> Mapping[str, str]:
-    """Id → userName of the contacts that the tokens act for. Raises Unknown."""
+def acting_for(
+    directory: Directory, workspace_name: str, tokens: Sequence[Token], *, actor: Actor | None = None
+) -> Mapping[str, str]:
+    """Id → userName of the contacts that the tokens act for. Raises Unknown, MissingPermission."""
     ids = {token.contact_id for token in tokens if token.contact_id is not None}
     with reading(directory.engine) as db:
-        return contacts.user_names(db, named_workspace(db, workspace_name).id, ids)
+        workspace = named_workspace(db, workspace_name)
+        manager(workspace, actor)
+        return contacts.user_names(db, workspace.id, ids)
 
 
-def list_connections(directory: Directory, workspace_name: str) -> Sequence[Connection]:
-    """All connections of a workspace, oldest first. Raises Unknown."""
+def list_connections(directory: Directory, workspace_name: str, *, actor: Actor | None = None) -> Sequence[Connection]:
+    """All connections of a workspace, oldest first. Raises Unknown, MissingPermission."""
     with reading(directory.engine) as db:
-        return access.connections_of(db, named_workspace(db, workspace_name).id)
+        workspace = named_workspace(db, workspace_name)
+        manager(workspace, actor)
+        return access.connections_of(db, workspace.id)
+
+
+def connection_of(directory: Directory, actor: Actor, connection_id: str) -> Connection:
+    """The workspace's connection of that id. Raises Unknown, MissingPermission."""
+    actor.require(Permission.WORKSPACE_MANAGE)
+    with reading(directory.engine) as db:
+        found = [each for each in access.connections_of(db, actor.workspace_id) if each.id == connection_id]
+    if not found:
+        raise Unknown(f"The workspace has no connection {connection_id[:64]!r}.")
+    return found[0]
+
+
+def rename_workspace(directory: Directory, actor: Actor, name: str) -> Workspace:
+    """Call the workspace otherwise: from the next sign-in on, people, and operators at the command line, name it so.
+
+    Whoever is signed in stays so, and tokens, clients and links that were sent go on counting: they hold no name. The
+    same name again changes nothing. Raises Taken, NotAllowed, MissingPermission.
+    """
+    actor.require(Permission.WORKSPACE_MANAGE)
+    name = checked_name(name, "workspace")
+
+    def work(db: Db) -> Workspace:
+        before, other = access.workspace_name(db, actor.workspace_id), access.workspace_named(db, name)
+        renamed = Workspace(id=actor.workspace_id, name=name)
+        if before == name:
+            return renamed
+        if other is not None and other.id != actor.workspace_id:
+            raise _taken_workspace(name)
+        access.rename_workspace(db, renamed)
+        now, facts = directory.now(), {"name": (before, name)}
+        ledger.record_act(db, actor, "workspace.renamed", None, now, directory.new_id(), facts)
+        return renamed
+
+    return writing(directory.engine, work)
 
 
 def checked_name(name: str, what: str) -> str:
@@ -315,6 +373,10 @@ def unknown_workspace(name: str) -> Unknown:
     return Unknown(f"There is no workspace named {name[:64]!r}.")
 
 
+def _taken_workspace(name: str) -> Taken:
+    return Taken(f"There is a workspace named {name!r} already.")
+
+
 def named_workspace(db: Db, name: str) -> Workspace:
     """The workspace of that name, in any case. Raises Unknown."""
     workspace = access.workspace_named(db, name)
@@ -332,12 +394,14 @@ def named_connection(db: Db, workspace_name: str, name: str, *, lock_row: bool =
     return workspace, connection
 
 
-def _active_contact(db: Db, workspace: Workspace, user_name: str) -> str:
+def _active_contact(db: Db, workspace: Workspace, user_name: str, by: Actor) -> str:
     contact = contacts.load_by_user_name(db, workspace.id, user_name_key(user_name), None)
     if contact is None or not contact.sign_in_allowed:
         raise Unknown(f"The workspace {workspace.name!r} has no active contact with the userName {user_name[:64]!r}.")
+    if by.role is not None and outranks(contact.role, by.role):
+        raise RoleAboveOwn(contact.role)
     return contact.id
 
 
-def _record(directory: Directory, db: Db, workspace_id: str, act: str, subject_id: str) -> None:
-    ledger.record_act(db, system(workspace_id), act, subject_id, directory.now(), directory.new_id())
+def _record(directory: Directory, db: Db, by: Actor, act: str, subject_id: str) -> None:
+    ledger.record_act(db, by, act, subject_id, directory.now(), directory.new_id())

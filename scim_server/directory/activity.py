@@ -21,6 +21,7 @@ from scim_server.storage.activity import Wanted as Wanted  # callers say what th
 from scim_server.storage.db import reading
 
 ROWS_AT_ONCE: Final = 1000
+PAGE: Final = 50
 _SYSTEM: Final = "system"
 _DOORS: Final = {"cli": "command line"}
 # What an act is about, by how it begins: the words for one that is gone.
@@ -51,6 +52,7 @@ WORDS_OF: Final[Mapping[str, str]] = {
     "token.created": "created a token",
     "token.revoked": "revoked a token",
     "item.added": "added an item",
+    "workspace.renamed": "renamed the workspace",
     "seats.added": "added seats",
     "seats.licence_added": "added a licence type",
     "seats.policy_changed": "changed what happens when no seat is left",
@@ -92,6 +94,33 @@ def find(
     check_ids(after, wanted.contact_id, *wanted.acts)
     with reading(directory.engine) as db:
         return [_entry(row) for row in activity.page(db, actor.workspace_id, wanted, after=after, count=count)]
+
+
+def newest(
+    directory: Directory, actor: Actor, wanted: Wanted, *, before: str | None = None, count: int = PAGE
+) -> Sequence[Entry]:
+    """Up to `count` entries (ROWS_AT_ONCE at most) older than the one with the id `before`, newest first.
+
+    Raises MissingPermission, NotAllowed.
+    """
+    actor.require(Permission.CONTACTS_VIEW)
+    check_ids(before, wanted.contact_id, *wanted.acts)
+    count = min(count, ROWS_AT_ONCE)
+    with reading(directory.engine) as db:
+        return [_entry(row) for row in activity.newest(db, actor.workspace_id, wanted, before=before, count=count)]
+
+
+def at_times(
+    directory: Directory, actor: Actor, subject_ids: Sequence[str], acts: Sequence[str], times: Sequence[datetime]
+) -> Sequence[Entry]:
+    """The entries of exactly these times that are about one of the subjects or are one of `acts`, oldest first.
+
+    For what is written in one transaction with them, a page of it at most. Raises MissingPermission, NotAllowed.
+    """
+    actor.require(Permission.CONTACTS_VIEW)
+    check_ids(*subject_ids, *acts)
+    with reading(directory.engine) as db:
+        return [_entry(row) for row in activity.at_times(db, actor.workspace_id, subject_ids, acts, times)]
 
 
 def stream(directory: Directory, actor: Actor, wanted: Wanted) -> Iterator[Entry]:

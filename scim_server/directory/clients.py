@@ -28,7 +28,9 @@ from scim_server.directory.links import new_secret
 from scim_server.domain.actor import Actor
 from scim_server.storage import clients, ledger
 from scim_server.storage.access import Workspace
-from scim_server.storage.clients import Client, Secret, Trust
+from scim_server.storage.clients import Client as Client  # what the edges show
+from scim_server.storage.clients import Secret as Secret
+from scim_server.storage.clients import Trust as Trust
 from scim_server.storage.db import reading, writing
 
 CLIENT_PREFIX: Final = "client_"

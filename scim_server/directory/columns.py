@@ -10,11 +10,11 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from scim_server.domain.contact import Contact, Status
+from scim_server.domain.contact import Contact, Event, Status, steps_to
 from scim_server.domain.errors import OwnerRoleNotSettable, Refused
 from scim_server.domain.roles import Role
 from scim_server.mail import is_address
-from scim_server.mapping import first_value, is_licence, with_role
+from scim_server.mapping import Wish, first_value, is_licence, to_user, to_wish, with_role
 from scim_server.scim.schema import ENTERPRISE_URN, GROUP, USER, ResourceTypes, fold
 from scim_server.scim.tolerance import tolerance_of
 from scim_server.scim.values import Resource, read_resource, read_value
@@ -169,6 +169,22 @@ def body_of(types: ResourceTypes, values: Values, user: Resource | None, *, owne
         others = [each for each in body.get("entitlements") or () if not is_licence(each)]
         body["entitlements"] = [*others, {"type": "license", "value": values["licence"]}]
     return read_resource(types.user, body, _TOLERANCE)
+
+
+def wish_of(
+    types: ResourceTypes, values: Values, contact: Contact, connection_id: str | None
+) -> tuple[Wish, tuple[Event, ...]]:
+    """What `values` ask an existing contact to become, and the events that lead there. Raises as body_of does."""
+    body = body_of(types, values, to_user(contact, (), ""), owner=contact.owner)
+    wish = to_wish(body, contact, connection_id, patched=False, password=contact.password)
+    events = steps_to(
+        contact,
+        draft=wish.draft,
+        active=values.get("active"),
+        archived=values.get("archived"),
+        licence=wish.licence if values.get("licence") is not None else None,
+    )
+    return wish, events
 
 
 def _check_email(email: str | None, user: Resource) -> None:

@@ -30,10 +30,12 @@ from scim_server.directory.passwords import hash_password, is_password
 from scim_server.domain.actor import Actor
 from scim_server.domain.contact import Contact, Context, Event, Status, decide
 from scim_server.domain.errors import InvitationExpired, InvitationNotPending, Refused, WrongAccount
+from scim_server.mapping import first_value
 from scim_server.storage import access, accounts, contacts
 from scim_server.storage.accounts import Account, Link
 from scim_server.storage.db import reading, writing
 
+MailFailed = mail.MailFailed  # callers tell of it
 # A link that was made once and one that never was look the same: only hashes are kept, and dead ones aren't.
 _GONE: Final = "used, replaced or taken back"
 
@@ -87,6 +89,22 @@ class _Found:
     link: Link
     email: str
     mailed: bool
+
+
+def addresses_of(contact: Contact) -> tuple[str, ...]:
+    """The contact's addresses that an invitation can go to, each once (R19).
+
+    First the one that it goes to unless another is chosen: the primary one, but for one that an identity provider
+    asked for. The others stand in the contact's own order.
+    """
+    emails = contact.profile.get("emails") or ()
+    primary = first_value(emails) or {}
+    values = (email_to_invite(contact, contact.profile), *(each.get("value") for each in (primary, *emails)))
+    found: dict[str, str] = {}
+    for text in (str(each or "") for each in values):
+        if mail.is_address(text):
+            found.setdefault(accounts.email_key(text), text)
+    return tuple(found.values())
 
 
 def invite(directory: Directory, call: Call, contact_id: str, email: str | None) -> Invited:

@@ -6,7 +6,7 @@ no commands, pages or forms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -14,12 +14,13 @@ from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory, contacts
 from scim_server.directory.access import Taken, Unknown
-from scim_server.directory.columns import body_of
+from scim_server.directory.columns import COLUMNS, FLAGS, Values, body_of, is_so, read_row, wish_of
 from scim_server.directory.contacts import Call, save_decision, shortened
 from scim_server.directory.links import is_due
 from scim_server.domain.actor import Actor
-from scim_server.domain.contact import Contact, Context, Decision, Event, Status, decide
-from scim_server.domain.errors import IllegalTransition
+from scim_server.domain.acts import is_for_people
+from scim_server.domain.contact import Contact, Context, Decision, Event, Status, decide, decide_all
+from scim_server.domain.errors import IllegalTransition, Refused
 from scim_server.domain.group import Membership
 from scim_server.domain.roles import Permission
 from scim_server.domain.workspace import transfer as hand_over
@@ -30,8 +31,20 @@ from scim_server.storage import accounts, groups, items
 from scim_server.storage import contacts as stored
 from scim_server.storage.db import LostRace, reading, writing
 
+MOST_ADMINISTRATORS: Final = 100
 # What the actions of a contact's menu ask for; the other ones have functions of their own.
 ACTS: Final = (Event.DEACTIVATE, Event.ACTIVATE, Event.ARCHIVE, Event.UNARCHIVE)
+# What a form may set: access is given and taken by acts, and groups have members of their own.
+FIELDS: Final = tuple(name for name in COLUMNS if name not in (*FLAGS, "groups"))
+
+
+class Outdated(Refused):
+    """A form shows what the contact was, and someone has changed it since."""
+
+    code = "outdated"
+
+    def __init__(self) -> None:
+        super().__init__("Someone changed this contact meanwhile. Look at what it is now, then make your change again.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,19 +89,34 @@ def show(directory: Directory, actor: Actor, who: str) -> Shown:
     return Shown(contact=contact, groups=tuple(around))
 
 
-def create(directory: Directory, actor: Actor, values: Mapping[str, Any]) -> Contact:
-    """Make an uninvited contact (T1) of `values`, columns.Values without flags and groups.
+def owner(directory: Directory, actor: Actor) -> Contact:
+    """Who owns the workspace. Raises MissingPermission."""
+    actor.require(Permission.CONTACTS_VIEW)
+    with reading(directory.engine) as db:
+        found = stored.owner_of(db, actor.workspace_id)
+    if found is None:
+        raise Unknown("The workspace has no owner.")
+    return found
 
-    Raises Taken for a userName in use, ScimError for a value that doesn't fit, and domain refusals.
+
+def administrators(directory: Directory, actor: Actor, *, count: int = MOST_ADMINISTRATORS) -> Sequence[Contact]:
+    """Up to `count` administrators, oldest first; the owner isn't among them. Raises MissingPermission."""
+    actor.require(Permission.CONTACTS_VIEW)
+    with reading(directory.engine) as db:
+        return stored.administrators(db, actor.workspace_id, count)
+
+
+def create(directory: Directory, actor: Actor, values: Mapping[str, Any]) -> Contact:
+    """Make an uninvited contact (T1) of `values`: name of FIELDS → text, empty or None for none; others are ignored.
+
+    Raises Taken for a userName in use, BadRow and ScimError for a value that doesn't fit, and domain refusals.
     """
-    body = body_of(directory.types, values, None)
+    body = body_of(directory.types, _read(values), None)
     wish = to_wish(body, None, None, patched=False)
 
     def work(db: Db) -> Contact:
         actor.require(Permission.CONTACTS_EDIT)
-        key = user_name_key(wish.draft.user_name)
-        if stored.load_by_user_name(db, actor.workspace_id, key, None) is not None:
-            raise Taken(f"The userName {shortened(wish.draft.user_name)!r} is already in use.")
+        _check_name(db, actor, wish.draft.user_name, None)
         context = replace(
             contacts.context_of(directory, db, Call(actor, None, "")), draft=wish.draft, new_id=directory.new_id()
         )
@@ -96,6 +124,45 @@ def create(directory: Directory, actor: Actor, values: Mapping[str, Any]) -> Con
         return _saved(directory, db, actor, None, decision)
 
     return writing(directory.engine, work)
+
+
+def edit(
+    directory: Directory, actor: Actor, who: str, values: Mapping[str, Any], *, version: int | None = None
+) -> Done:
+    """Give a contact other `values`: as create takes them, and only those that are there. A new licence swaps the seat.
+
+    `version` is that of the contact as the form showed it. What is so already changes nothing, whatever the version
+    (T17). Raises Unknown, Outdated, Taken for a userName in use, BadRow and ScimError for a value that doesn't fit, and
+    domain refusals: RoleAboveOwn, OwnerRoleNotSettable, UnknownLicence, NoFreeSeat.
+    """
+
+    def work(db: Db) -> Done:
+        actor.require(Permission.CONTACTS_EDIT)
+        found = find(db, actor.workspace_id, who, to_change=True)
+        asked = _read({"userName": found.user_name, **values})
+        new = {name: value for name, value in asked.items() if not is_so({name: value}, found, ())}
+        if not new:
+            return Done(contact=found, changed=False)
+        if version not in (None, found.version):
+            raise Outdated
+        contact = contacts.lapsed(directory, db, Call(actor, None, ""), found)
+        wish, events = wish_of(directory.types, new, contact, None)
+        _check_name(db, actor, wish.draft.user_name, contact)
+        context = contacts.context_of(directory, db, Call(actor, None, ""))
+        decision = decide_all(contact, events, replace(context, draft=wish.draft, licence=wish.licence))
+        return Done(contact=_saved(directory, db, actor, contact, decision), changed=decision.changed)
+
+    return contacts.seating(directory, actor.workspace_id, work)
+
+
+def change_role(directory: Directory, actor: Actor, who: str, role: str, *, version: int | None = None) -> Done:
+    """Make a contact an admin, team member or client; the owner's role is transferred. Raises as edit does."""
+    return edit(directory, actor, who, {"role": role}, version=version)
+
+
+def set_licence(directory: Directory, actor: Actor, who: str, licence: str, *, version: int | None = None) -> Done:
+    """Swap a contact's seat for one of another type, or change what it asks for next. Raises as edit does."""
+    return edit(directory, actor, who, {"licence": licence}, version=version)
 
 
 def act(directory: Directory, actor: Actor, who: str, event: Event) -> Done:
@@ -111,7 +178,7 @@ def act(directory: Directory, actor: Actor, who: str, event: Event) -> Done:
         found = find(db, actor.workspace_id, who, to_change=True)
         contact = contacts.lapsed(directory, db, Call(actor, None, ""), found)
         decision = decide(contact, event, contacts.context_of(directory, db, Call(actor, None, "")))
-        if event is Event.ACTIVATE and contact.status is Status.UNINVITED:
+        if not is_for_people(event, contact.status):
             raise IllegalTransition(event, contact.status, (Status.INACTIVE,))
         if not decision.changed:
             return Done(contact=contact, changed=False)
@@ -185,6 +252,19 @@ def find(db: Db, workspace_id: str, who: str, *, to_change: bool = False) -> Con
     if contact is None:
         raise Unknown(f"The workspace has no contact with the userName or id {shortened(who)!r}.")
     return contact
+
+
+def _read(values: Mapping[str, Any]) -> Values:
+    return read_row({name: values[name] for name in FIELDS if name in values})
+
+
+def _check_name(db: Db, actor: Actor, user_name: str, contact: Contact | None) -> None:
+    """Refuse a userName that another contact has. Raises Taken."""
+    if contact is not None and user_name == contact.user_name:
+        return
+    other = stored.load_by_user_name(db, actor.workspace_id, user_name_key(user_name), None)
+    if other is not None and (contact is None or other.id != contact.id):
+        raise Taken(f"The userName {shortened(user_name)!r} is already in use.")
 
 
 def _handed_over(directory: Directory, actor: Actor, owner: Contact, target: Contact) -> tuple[Decision, Decision]:

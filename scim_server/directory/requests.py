@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from scim_server.directory import Directory
+from scim_server.directory.access import NotAllowed, check_ids
 from scim_server.domain.actor import Actor
 from scim_server.domain.errors import Refused
 from scim_server.domain.roles import Permission
@@ -21,6 +22,7 @@ from scim_server.storage.requests import Row as Row  # callers make and read the
 from scim_server.storage.requests import Wanted as Wanted  # callers say what they want by it
 
 MOST_SHOWN: Final = 10_000
+LONGEST_TEXT: Final = 200
 
 
 class UnknownConnection(Refused):
@@ -38,20 +40,31 @@ def keep(directory: Directory, rows: Sequence[Row]) -> None:
 
 
 def newest(
-    directory: Directory, actor: Actor, wanted: Wanted, *, connection: str | None = None, count: int = 100
+    directory: Directory,
+    actor: Actor,
+    wanted: Wanted,
+    *,
+    connection: str | None = None,
+    before: str | None = None,
+    count: int = 100,
 ) -> Sequence[tuple[Row, str]]:
-    """Up to `count` requests (MOST_SHOWN at most), newest first, each with the name of its connection.
+    """Up to `count` requests (MOST_SHOWN at most) older than the one with the id `before`, newest first, each with the
+    name of its connection.
 
-    `connection` is a name, in any case. Raises MissingPermission without workspace:manage, UnknownConnection.
+    `connection` is a name, in any case. Raises MissingPermission without workspace:manage, UnknownConnection,
+    NotAllowed for what can't be an id or a text to look for.
     """
     actor.require(Permission.WORKSPACE_MANAGE)
+    check_ids(before, wanted.id, wanted.connection_id, wanted.method, wanted.resource_id, wanted.text)
+    if wanted.text is not None and len(wanted.text) > LONGEST_TEXT:
+        raise NotAllowed(f"What is looked for in paths has at most {LONGEST_TEXT} characters.")
     with reading(directory.engine) as db:
         if connection is not None:
             found = access.connection_named(db, actor.workspace_id, connection)
             if found is None:
                 raise UnknownConnection(connection)
             wanted = replace(wanted, connection_id=found.id)
-        return requests.newest(db, actor.workspace_id, wanted, count=min(count, MOST_SHOWN))
+        return requests.newest(db, actor.workspace_id, wanted, before=before, count=min(count, MOST_SHOWN))
 
 
 def sweep(directory: Directory, days: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Select, Table, func, select
 from sqlalchemy import Connection as Db
@@ -27,6 +27,8 @@ from scim_server.storage.db import Busy, reading
 from scim_server.storage.pages import Order, order_of
 from scim_server.storage.query import compile_filter, is_rich
 from scim_server.storage.whole import LOOKED_UP, Whole, look_up
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ def find(directory: Directory, call: Call, kind: str, query: Query, *, with_othe
     Without a filter archived contacts are left out, unless the connection lists them (lifecycle.md D5).
     """
     call.actor.require(_KINDS[kind].permission)
-    return _of_today(directory, call, partial(_read, directory, call, kind, query, with_others=with_others))
+    read = partial(_read, directory, call, kind, query, with_others=with_others)
+    return of_today(directory, call.workspace_id, read)
 
 
 def with_status(
@@ -87,7 +90,7 @@ def with_status(
     return find(directory, call, USER.name, Query(filter=wanted, count=count, whole=archived), with_others=False)
 
 
-def _of_today(directory: Directory, call: Call, read: Callable[[], tuple[Page, bool]]) -> Page:
+def of_today(directory: Directory, workspace_id: str, read: Callable[[], tuple[T, bool]]) -> T:
     """The page that `read` finds, once invitations are expired where it says that some are past their time (T5).
 
     A database that can only be read shows what it has.
@@ -96,7 +99,7 @@ def _of_today(directory: Directory, call: Call, read: Callable[[], tuple[Page, b
     if not due:
         return page
     with suppress(Busy):
-        lapse_due(directory, call.workspace_id)
+        lapse_due(directory, workspace_id)
     return read()[0]
 
 
@@ -130,9 +133,8 @@ def find_all(
 ) -> Page:
     """The resources of all kinds, the Users first: the page of `count` that begins at `start` (from 1)."""
     call.actor.require(*(kind.permission for kind in _KINDS.values()))
-    return _of_today(
-        directory, call, partial(_read_all, directory, call, queries, start, count, with_others=with_others)
-    )
+    read = partial(_read_all, directory, call, queries, start, count, with_others=with_others)
+    return of_today(directory, call.workspace_id, read)
 
 
 def _read_all(

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection as Db
 from sqlalchemy.exc import IntegrityError
 
-from scim_server.directory import Directory
+from scim_server.directory import Directory, activity
 from scim_server.directory.access import NotAllowed, Taken, Unknown, check_ids
+from scim_server.directory.activity import Entry as Cause
 from scim_server.directory.contacts import lapse_due
 from scim_server.domain.actor import Actor
 from scim_server.domain.errors import ReductionNotPossible
@@ -26,6 +27,7 @@ from scim_server.domain.seats import (
     Pool,
     Reduction,
     ReductionState,
+    SeatState,
     applied_note,
     cancel,
     licence_named,
@@ -37,14 +39,16 @@ from scim_server.domain.seats import (
 from scim_server.scim.values import is_sound
 from scim_server.storage import contacts, ledger, seats
 from scim_server.storage.db import Busy, LostRace, reading, writing
+from scim_server.storage.seats import COUNTERS, Held
 from scim_server.storage.seats import Entry as Entry  # callers show it
-from scim_server.storage.seats import Held, Usage
+from scim_server.storage.seats import Usage as Usage
 
 T = TypeVar("T")
 
 MOST: Final = 10_000_000
 LAST_DAY: Final = 28  # every month has it
 PAGE: Final = 100
+_SEAT_ACTS: Final = ("seats.added", "seats.reduction_applied")  # what changes counters for nobody in particular
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +88,27 @@ def show(directory: Directory, actor: Actor, licence: str | None = None) -> Sequ
 
 
 def holders(
-    directory: Directory, actor: Actor, licence: str | None = None, *, after: str | None = None, count: int = PAGE
+    directory: Directory,
+    actor: Actor,
+    licence: str | None = None,
+    *,
+    state: SeatState | None = None,
+    over: bool = False,
+    after: str | None = None,
+    count: int = PAGE,
 ) -> Sequence[Held]:
-    """Who holds a seat, in the order of their ids: a page of at most `count`, behind the contact `after`."""
+    """Who holds a seat, in the order of their ids: a page of at most `count`, behind the contact `after`.
+
+    With `state` only those who hold one so, with `over` only those whose seat is beyond the purchased.
+    """
     actor.require(Permission.SEATS_MANAGE, Permission.CONTACTS_VIEW)
     check_ids(after)
     _lapse(directory, actor)
-    return _page(directory, actor, licence, lambda db: seats.holders(db, actor.workspace_id, licence, after, count))
+
+    def read(db: Db) -> Sequence[Held]:
+        return seats.holders(db, actor.workspace_id, licence, after, count, state=state, over=over)
+
+    return _page(directory, actor, licence, read)
 
 
 def entries(
@@ -102,6 +120,15 @@ def entries(
     return _page(directory, actor, licence, lambda db: seats.entries(db, actor.workspace_id, licence, after, count))
 
 
+def newest_entries(
+    directory: Directory, actor: Actor, licence: str | None = None, *, before: str | None = None, count: int = PAGE
+) -> Sequence[Entry]:
+    """The ledger, newest first: a page of at most `count` rows, before the row `before`. Raises UnknownLicence."""
+    actor.require(Permission.SEATS_MANAGE)
+    check_ids(before)
+    return _page(directory, actor, licence, lambda db: seats.newest(db, actor.workspace_id, licence, before, count))
+
+
 def user_names(directory: Directory, actor: Actor, found: Sequence[Entry]) -> Mapping[str, str]:
     """Contact id → userName, of the contacts in rows of the ledger that aren't deleted."""
     actor.require(Permission.SEATS_MANAGE, Permission.CONTACTS_VIEW)
@@ -110,11 +137,58 @@ def user_names(directory: Directory, actor: Actor, found: Sequence[Entry]) -> Ma
         return contacts.user_names(db, actor.workspace_id, sorted(ids))
 
 
-def usage(directory: Directory, actor: Actor, licence: str | None = None) -> Sequence[Usage]:
-    """The counters at the end of each day (UTC) on which one changed, by licence type. Raises UnknownLicence."""
+def causes(directory: Directory, actor: Actor, found: Sequence[Entry]) -> Mapping[str, Cause]:
+    """Id of a row of the ledger → the row of the activity log that says who changed the counters, and by what.
+
+    Both are written in one transaction and have its time. What was there before a log is in neither.
+    """
+    actor.require(Permission.SEATS_MANAGE, Permission.CONTACTS_VIEW)
+    ids = sorted({each.contact_id for each in found if each.contact_id is not None})
+    rows = activity.at_times(directory, actor, ids, _SEAT_ACTS, sorted({each.at for each in found}))
+    # of several about one contact the one that asked for the seat is the cause, and so is written last
+    ordered = sorted(rows, key=lambda each: bool({"seat", "licence"} & each.facts.keys()))
+    exact = {(each.at, each.subject_id): each for each in ordered}
+    about = {each.at: each for each in ordered}
+    causes = {each.id: exact.get((each.at, each.contact_id)) or about.get(each.at) for each in found}
+    return {entry_id: cause for entry_id, cause in causes.items() if cause is not None}
+
+
+def usage(
+    directory: Directory, actor: Actor, licence: str | None = None, *, since: date | None = None
+) -> Sequence[Usage]:
+    """The counters at the end of each day (UTC) on which one changed, by licence type. Raises UnknownLicence.
+
+    With `since`, of that day and later ones alone, and none older are read: what there was before stands first, as of
+    the day before, unless there was nothing.
+    """
     actor.require(Permission.SEATS_MANAGE)
     _lapse(directory, actor)
-    return _page(directory, actor, licence, lambda db: seats.usage(db, actor.workspace_id, licence))
+
+    def read(db: Db) -> Sequence[Usage]:
+        wanted = sorted(ledger.licences(db, actor.workspace_id)) if licence is None else [licence]
+        return [each for name in wanted for each in _usage(db, actor.workspace_id, name, since)]
+
+    return _page(directory, actor, licence, read)
+
+
+def _usage(db: Db, workspace_id: str, licence: str, since: date | None) -> Sequence[Usage]:
+    if since is None:
+        return _totals(None, seats.changes_by_day(db, workspace_id, licence))
+    changes = seats.changes_by_day(db, workspace_id, licence, datetime.combine(since, time(), UTC))
+    pool = ledger.pool(db, workspace_id, licence)
+    counters = {name: getattr(pool, name) - sum(getattr(each, name) for each in changes) for name in COUNTERS}
+    before = Usage(day=(since - timedelta(days=1)).isoformat(), licence=licence, **counters)
+    return _totals(before if any(counters.values()) else None, changes)
+
+
+def _totals(before: Usage | None, changes: Sequence[Usage]) -> Sequence[Usage]:
+    """The counters at the end of each day, from what there was before and what changed on it."""
+    found = [] if before is None else [before]
+    for each in changes:
+        last = found[-1] if found else None
+        counters = {name: getattr(each, name) + (getattr(last, name) if last else 0) for name in COUNTERS}
+        found.append(replace(each, **counters))
+    return found
 
 
 def add(directory: Directory, actor: Actor, licence: str, quantity: int) -> Stock:
@@ -131,11 +205,11 @@ def add(directory: Directory, actor: Actor, licence: str, quantity: int) -> Stoc
         if before.purchased + quantity > MOST:
             raise NotAllowed(f"A licence type has at most {MOST:,} seats; {before.purchased:,} are purchased.")
         waiting = seats.open_reductions(db, actor.workspace_id, licence)
-        ids = [directory.new_id() for _ in range(quantity)]
-        ledger.add_seats(db, actor.workspace_id, licence, ids, directory.now(), directory.new_id)
+        ids, now = [directory.new_id() for _ in range(quantity)], directory.now()
+        ledger.add_seats(db, actor.workspace_id, licence, ids, now, directory.new_id)
         stock = _stock(directory, db, actor.workspace_id, licence_type)
         facts = {"licence": (None, licence), "added": (None, quantity)}
-        _record(directory, db, actor, "seats.added", None, facts)
+        _record(directory, db, actor, "seats.added", None, facts, now)
         left = {each.id for each in stock.reductions}
         return replace(stock, notes=(*stock.notes, *(applied_note(each) for each in waiting if each.id not in left)))
 
@@ -325,6 +399,12 @@ def _today(directory: Directory) -> date:
 
 
 def _record(
-    directory: Directory, db: Db, actor: Actor, act: str, subject_id: str | None, facts: dict[str, tuple[Any, Any]]
+    directory: Directory,
+    db: Db,
+    actor: Actor,
+    act: str,
+    subject_id: str | None,
+    facts: dict[str, tuple[Any, Any]],
+    at: datetime | None = None,
 ) -> None:
-    ledger.record_act(db, actor, act, subject_id, directory.now(), directory.new_id(), facts)
+    ledger.record_act(db, actor, act, subject_id, at or directory.now(), directory.new_id(), facts)

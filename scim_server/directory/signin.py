@@ -13,12 +13,14 @@ from typing import Final
 from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory
+from scim_server.directory.access import NotAllowed
 from scim_server.directory.links import new_secret
 from scim_server.directory.passwords import hash_password, is_password
+from scim_server.domain.actor import Actor
 from scim_server.domain.contact import Contact
 from scim_server.domain.errors import Refused
 from scim_server.scim.values import is_sound
-from scim_server.storage import access, accounts, contacts
+from scim_server.storage import access, accounts, contacts, ledger
 from scim_server.storage.accounts import Account, Link
 from scim_server.storage.db import reading, writing
 
@@ -32,6 +34,15 @@ class SignInRefused(Refused):
 
     def __init__(self) -> None:
         super().__init__("The e-mail or the password is wrong, or there is no access to this workspace.")
+
+
+class OldPasswordWrong(Refused):
+    """Someone who is signed in, and wants another password, doesn't know the one they have."""
+
+    code = "old_password_wrong"
+
+    def __init__(self) -> None:
+        super().__init__("The present password is wrong.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +169,48 @@ def sign_out_everywhere(directory: Directory, text: str) -> None:
             accounts.end_sessions_of(db, workspace_id, contact_id)
 
     writing(directory.engine, work)
+
+
+def change_password(directory: Directory, actor: Actor, text: str, *, old: str, new: str) -> None:
+    """Give the account that opened the actor's session, whose text is `text`, another password.
+
+    All its other sessions end, in other workspaces too. Whether it is proven stays as it was. Raises OldPasswordWrong,
+    SignInRefused for a session that has ended, NotAllowed for one that the contact's own password opened, ScimError
+    invalidValue for a password that can't be.
+    """
+    with reading(directory.engine) as db:
+        known = _account_to_change(db, actor, text, directory.now())
+    if not is_password(known.password, old):
+        raise OldPasswordWrong
+    hashed = hash_password(new)  # slow, so before the transaction
+
+    def work(db: Db) -> None:
+        now = directory.now()
+        contact = contacts.load_to_change(db, actor.workspace_id, actor.id or "", None)
+        locked = accounts.account_with(db, known.email, to_change=True)
+        account = _account_to_change(db, actor, text, now)
+        if contact is None or not contact.sign_in_allowed or locked is None or locked.id != account.id:
+            raise SignInRefused
+        if account.password != known.password:  # it was changed meanwhile
+            raise OldPasswordWrong
+        accounts.set_password(db, account.id, hashed, proven=account.proven)
+        accounts.end_sessions_by(db, account.id, but=text)
+        ledger.record_act(db, actor, "contact.password_set", contact.id, now, directory.new_id())
+
+    writing(directory.engine, work)
+
+
+def _account_to_change(db: Db, actor: Actor, text: str, now: datetime) -> Account:
+    """The account that opened the session and is linked to its contact. Raises SignInRefused, NotAllowed."""
+    link = accounts.session_of(db, text, now)
+    if link is None or (link.workspace_id, link.contact_id) != (actor.workspace_id, actor.id):
+        raise SignInRefused
+    if link.account_id is None:
+        raise NotAllowed("You signed in with a password that this workspace keeps for you, so it is changed there.")
+    account = accounts.account_of(db, link.workspace_id, link.contact_id)
+    if account is None or account.id != link.account_id:
+        raise SignInRefused
+    return account
 
 
 def _claims(db: Db, workspace_name: str, email: str) -> tuple[_Claim, _Claim]:

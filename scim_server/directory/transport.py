@@ -15,13 +15,13 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory, groups
-from scim_server.directory.columns import BadRow, Values, body_of, is_so, read_row, row_of
+from scim_server.directory.columns import BadRow, Values, body_of, is_so, read_row, row_of, wish_of
 from scim_server.directory.contacts import Call, context_of, lapse_due, lapse_due_in, save_decision, searchable
-from scim_server.domain.contact import Contact, Context, Decision, Event, decide_all, seated, steps_to
+from scim_server.domain.contact import Contact, Context, Decision, Event, decide_all, seated
 from scim_server.domain.errors import NoFreeSeat, Refused
 from scim_server.domain.roles import Permission
 from scim_server.domain.seats import Seat, SeatState
-from scim_server.mapping import Wish, to_user, to_wish
+from scim_server.mapping import to_user, to_wish
 from scim_server.scim.errors import ScimError
 from scim_server.scim.match import comparable
 from scim_server.scim.schema import user_name_key
@@ -212,17 +212,7 @@ class _Batch:
         return person.result(Outcome.UPDATED if decision.changed or joins else Outcome.UNCHANGED)
 
     def _changed(self, person: _Person, contact: Contact, context: Context) -> Decision:
-        values = person.values
-        user = to_user(contact, (), "")
-        body = body_of(self.directory.types, values, user, owner=contact.owner)
-        wish: Wish = to_wish(body, contact, self.call.connection_id, patched=False, password=contact.password)
-        events = steps_to(
-            contact,
-            draft=wish.draft,
-            active=values.get("active"),
-            archived=values.get("archived"),
-            licence=wish.licence if values.get("licence") is not None else None,
-        )
+        wish, events = wish_of(self.directory.types, person.values, contact, self.call.connection_id)
         return decide_all(contact, events, replace(context, draft=wish.draft, licence=wish.licence))
 
     def _saved(self, db: Db, made: Sequence[_Made], context: Context) -> Iterator[tuple[_Made, Result]]:

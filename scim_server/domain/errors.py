@@ -59,15 +59,15 @@ class OwnerRoleNotSettable(Refused):
 
 
 class RoleAboveOwn(Refused):
-    """Someone gives, or takes away, a role that ranks above their own."""
+    """Someone gives, or takes away, a role that ranks above their own, or acts for who has it."""
 
     code = "role_above_own"
 
     def __init__(self, role: str) -> None:
         self.role = role
         super().__init__(
-            f"The role '{role}' ranks above what you may do: you can't give it, take it away or change how who has it "
-            "signs in."
+            f"The role '{role}' ranks above what you may do: you can't give it, take it away, act for who has it or "
+            "change how they sign in."
         )
 
 

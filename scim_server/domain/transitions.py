@@ -89,8 +89,9 @@ class Transition:
     """One row: from `sources` (empty: no contact yet) to `target`, with its effects and who may cause it.
 
     `by_invitation` narrows the row to connections that do (True) or don't (False) give access by invitation; None
-    is both (D2). `permission` is None where `actor` says who else it is. `kind` is the event that is recorded, None
-    where nothing changes and so nothing is recorded (T17).
+    is both (D2). `by_connection`: an identity provider alone asks for it; a person invites instead. `permission` is
+    None where `actor` says who else it is. `kind` is the event that is recorded, None where nothing changes and so
+    nothing is recorded (T17).
     """
 
     number: str
@@ -103,6 +104,7 @@ class Transition:
     permission: Permission | None = Permission.CONTACTS_EDIT
     actor: str = ""
     by_invitation: bool | None = None
+    by_connection: bool = False
     never_for_owner: bool = False
     kind: Kind | None
     summary: str
@@ -148,6 +150,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         seat=SeatEffect.RESERVE,
         invitation=InvitationEffect.ISSUE,
         by_invitation=True,
+        by_connection=True,
         kind=Kind.INVITED,
         summary="A connection that gives access by invitation invites the contact instead.",
     ),
@@ -226,6 +229,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         seat=SeatEffect.ASSIGN,
         account=AccountEffect.LINK,
         by_invitation=False,
+        by_connection=True,
         kind=Kind.ACTIVATED,
         summary="An identity provider takes over a contact that was made by hand.",
     ),

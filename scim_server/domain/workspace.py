@@ -21,6 +21,7 @@ __all__ = [
     "SCOPES",
     "Permission",
     "Role",
+    "check_heir",
     "expand_scopes",
     "found",
     "transfer",
@@ -46,16 +47,21 @@ def transfer(
     """
     if not owner.owner or actor_id not in (None, owner.id):
         raise OnlyOwner
-    if target.id == owner.id:
+    check_heir(target)
+    return (
+        _with_role(owner, target.role, Kind.OWNERSHIP_GIVEN, now),
+        _with_role(target, Role.OWNER, Kind.OWNERSHIP_RECEIVED, now),
+    )
+
+
+def check_heir(target: Contact) -> None:
+    """Refuse a contact that can't become the owner (T15). Raises TargetNotEligible."""
+    if target.owner:
         raise TargetNotEligible("owns the workspace already")
     if target.status not in sources_of(Event.TRANSFER):
         raise TargetNotEligible(f"is {target.status}, not active")
     if target.seat is None:
         raise TargetNotEligible("holds no seat")
-    return (
-        _with_role(owner, target.role, Kind.OWNERSHIP_GIVEN, now),
-        _with_role(target, Role.OWNER, Kind.OWNERSHIP_RECEIVED, now),
-    )
 
 
 def _with_role(contact: Contact, role: Role, kind: Kind, now: datetime) -> Decision:

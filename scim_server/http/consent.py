@@ -127,6 +127,7 @@ def _asked(grant: Any) -> Response:
     shown = {
         "id": client.id,
         "name": client.name,
+        "connection_id": client.connection_id,
         "connection": next(each.name for each in connections if each.id == client.connection_id),
     }
     words = [words for permission, words in WORDS.items() if permission in held]

@@ -1,6 +1,6 @@
 """What the pages for browsers share: the cookie, CSRF, security headers, and refusals as pages.
 
-Forms work without scripts, and no page has any. Knows no page's contents and no rules.
+Forms work without scripts; the console's one script adds comfort. Knows no page's contents and no rules.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from scim_server.http.wire import NO_HOST
 from scim_server.storage.db import Busy
 
 AUTHORIZE: Final = "/oauth/authorize"
+CONSOLE: Final = "/console"
 STATIC: Final = "/static"
 COOKIE: Final = "scim_session"
 KEY_BYTES: Final = 32
@@ -73,13 +74,15 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """What pages need. `base_url` is the one that people reach them under, "" for the request's own; `key` signs the
-    cookie; `throttle` counts failures.
+    cookie; `throttle` counts failures. `around` gives the values that put a refusal of that status into the frame of
+    the page that it is instead of.
     """
 
     directory: Directory
     base_url: str
     key: Callable[[], bytes]
     throttle: Throttle
+    around: Callable[[int], Mapping[str, Any]] = lambda _: {}
 
 
 class Cookies(SecureCookieSessionInterface):
@@ -162,23 +165,25 @@ def render(template: str, status: int = 200, **values: Any) -> Response:
     return make_response(render_template(template, **values), status)
 
 
-def policy(form_target: str = "") -> str:
+def policy(form_target: str = "", *, scripts: bool = False) -> str:
     """The Content-Security-Policy: nothing but our own style and images, and forms that end here, or at `form_target`.
 
-    Browsers hold a form to it through redirects too, so the page whose form leads elsewhere has to name where.
+    Browsers hold a form to it through redirects too, so the page whose form leads elsewhere has to name where. With
+    `scripts`, our own files' may run and ask us for more; nothing that stands in a page ever does.
     """
     targets = f"'self' {form_target}".strip()
+    own_scripts = "script-src 'self'; connect-src 'self'; " if scripts else ""
     return (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
-        f"form-action {targets}"
+        f"default-src 'none'; {own_scripts}style-src 'self'; img-src 'self'; base-uri 'none'; "
+        f"frame-ancestors 'none'; form-action {targets}"
     )
 
 
-def refusal(status: int, message: str = "", *, title: str = "", detail: str = "") -> Response:
-    """A page that says no: by the status's own words, or by others."""
+def refusal(status: int, message: str = "", *, title: str = "", detail: str = "", **values: Any) -> Response:
+    """A page that says no: by the status's own words, or by others; `values` are what else the page is to have."""
     own_title, own_message = _WORDS.get(status, _WORDS[400 if status < 500 else 500])
-    values = {"title": title or own_title, "message": message or own_message, "detail": detail}
-    return render("refusal.html", status, **values)
+    words = {"title": title or own_title, "message": message or own_message, "detail": detail}
+    return render("refusal.html", status, **words, **values)
 
 
 def refused(error: Exception) -> AnyResponse | HTTPException:
@@ -187,7 +192,7 @@ def refused(error: Exception) -> AnyResponse | HTTPException:
         return error  # an answer in itself
     status, message, detail = _told(error)
     if is_page(request.path):
-        response = refusal(status, message, detail=detail)
+        response = refusal(status, message, detail=detail, **_around(status))
     else:
         response = Response(f"{message or _WORDS.get(status, _WORDS[400])[1]}\n", status, mimetype="text/plain")
     kept = error.get_headers() if isinstance(error, HTTPException) else ()
@@ -197,6 +202,15 @@ def refused(error: Exception) -> AnyResponse | HTTPException:
     if isinstance(error, Busy):
         response.headers["Retry-After"] = "1"
     return response
+
+
+def _around(status: int) -> Mapping[str, Any]:
+    """What puts a refusal into the frame of the pages around it, where they have one and it can be had."""
+    try:
+        return site().around(status)
+    except Busy as error:
+        log.warning(str(error))
+        return {}
 
 
 def _told(error: Exception) -> tuple[int, str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-from flask import Blueprint, Flask, Response, flash, redirect, request, session
+from flask import Blueprint, Flask, Response, flash, g, redirect, request, session
 from flask_login import LoginManager, current_user, login_user
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -21,8 +21,9 @@ from scim_server.directory.passwords import SHORTEST
 from scim_server.directory.signin import Session, SignInRefused
 from scim_server.domain.actor import Actor
 from scim_server.domain.errors import InvitationExpired, InvitationNotPending, WrongAccount
+from scim_server.domain.invitation import is_for
 from scim_server.domain.roles import ROLE_PERMISSIONS
-from scim_server.http.pages import AUTHORIZE, at, own_path, refusal, render, site
+from scim_server.http.pages import AUTHORIZE, CONSOLE, at, own_path, refusal, render, site
 from scim_server.scim.errors import ScimError
 
 SIGN_IN: Final = "/signin"
@@ -34,6 +35,7 @@ _DEAD: Final[Mapping[type[Exception], str]] = {
     InvitationNotPending: "It was used, replaced or taken back: a link works once.",
 }
 _HELD: Final = "_user_id"  # where Flask-Login keeps the text in the cookie
+_KNOWN: Final = "signed_in"  # where a request keeps who asks
 pages = Blueprint("signin", __name__)
 
 
@@ -77,6 +79,12 @@ def person() -> User | None:
     return user if isinstance(user, User) else None
 
 
+def known() -> User | None:
+    """Whoever was found to be signed in while this request was answered; looks nothing up."""
+    user = g.get(_KNOWN)
+    return user if isinstance(user, User) else None
+
+
 def someone() -> User:
     """Whoever is signed in. Raises SignInNeeded, which leads to the sign-in page and back here."""
     user = person()
@@ -101,7 +109,9 @@ def actor_of(user: User, request_id: str) -> Actor:
 
 def _loaded(text: str) -> User | None:
     found = signin.session_of(site().directory, text)
-    return None if found is None else User(text, found)
+    user = None if found is None else User(text, found)
+    setattr(g, _KNOWN, user)
+    return user
 
 
 def _to_sign_in() -> AnyResponse:
@@ -116,9 +126,10 @@ def _sign_in_path(next_path: str) -> str:
 
 
 @pages.get("/")
-def home() -> Response:
-    """Who is signed in, and where."""
-    return render("home.html", user=someone())
+def home() -> AnyResponse:
+    """On to the console, for whoever is signed in."""
+    someone()
+    return redirect(at(f"{CONSOLE}/"), 303)
 
 
 @pages.get(SIGN_IN)
@@ -134,12 +145,12 @@ def sign_in() -> AnyResponse:
     """Sign in, and go to `next`."""
     form = request.form
     workspace, email = form.get("workspace", ""), form.get("email", "")
-    if (wait := _must_wait(workspace, email)) is not None:
+    if (wait := must_wait(workspace, email)) is not None:
         return wait
     try:
         signed = signin.sign_in(site().directory, workspace, email, form.get("password", ""))
     except SignInRefused as error:
-        _failed(workspace, email)
+        failed(workspace, email)
         return _form(403, str(error), workspace, email, form.get("next"))
     _let_in(signed.text)
     return redirect(at(own_path(form.get("next")) or "/"), 303)
@@ -179,7 +190,7 @@ def accept(text: str) -> AnyResponse:
     directory = site().directory
     try:
         offer = invitations.offer(directory, text)
-        if (wait := _must_wait(offer.workspace, offer.email)) is not None:
+        if (wait := must_wait(offer.workspace, offer.email)) is not None:
             return wait
         by_account = _way(offer) == "signed_in" and "signed_in" in request.form
         if not offer.has_account and request.form.get("password") != request.form.get("again"):
@@ -195,14 +206,14 @@ def accept(text: str) -> AnyResponse:
     except ScimError as error:  # a password that can't be one
         return _offered(offer, error.detail[:1].upper() + error.detail[1:], 400)
     except (WrongPassword, WrongAccount, Taken) as error:
-        _failed(offer.workspace, offer.email)
+        failed(offer.workspace, offer.email)
         return _offered(offer, str(error), 403)
     _let_in(signin.enter(directory, accepted.workspace_id, accepted.contact_id, accepted.account_id).text)
     flash(f"Welcome to {offer.workspace}.", "good")
     return redirect(at("/"), 303)
 
 
-def _must_wait(workspace: str, email: str) -> Response | None:
+def must_wait(workspace: str, email: str) -> Response | None:
     """A refusal after too many failures from this address or for this e-mail in this workspace.
 
     It is asked for before a password is looked at.
@@ -210,12 +221,14 @@ def _must_wait(workspace: str, email: str) -> Response | None:
     seconds = site().throttle.check("sign-in", request.remote_addr or "", signin.name_tried(workspace, email))
     if seconds is None:
         return None
-    response = refusal(429, f"There were too many failed tries. Try again in {-(-seconds // 60)} min.")
+    message = f"There were too many failed tries. Try again in {-(-seconds // 60)} min."
+    response = refusal(429, message, **site().around(429))
     response.headers["Retry-After"] = str(seconds)
     return response
 
 
-def _failed(workspace: str, email: str) -> None:
+def failed(workspace: str, email: str) -> None:
+    """Count a failed try."""
     site().throttle.failed("sign-in", request.remote_addr or "", signin.name_tried(workspace, email))
 
 
@@ -240,7 +253,7 @@ def _account_email() -> str | None:
 
 def _is_account(email: str) -> bool:
     """Whether the account that is signed in has this e-mail."""
-    return (_account_email() or "").casefold() == email.casefold()
+    return is_for(email, _account_email())
 
 
 def _dead(error: InvitationExpired | InvitationNotPending) -> Response:

@@ -11,15 +11,15 @@ from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 import orjson
+from sqlalchemy import ColumnElement, Engine, and_, bindparam, func, insert, select, update
 from sqlalchemy import Connection as Db
-from sqlalchemy import Engine, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from scim_server.domain.connection import PRESETS, Connection, Settings, settings_of
 from scim_server.scim.values import is_sound
 from scim_server.storage.access_tables import client_secrets, tokens, trusts
-from scim_server.storage.db import BUSY_SECONDS, transaction
+from scim_server.storage.db import BUSY_SECONDS, LostRace, transaction
 from scim_server.storage.prepared import Prepared
 from scim_server.storage.tables import connections, instant_text, secrets, workspaces
 
@@ -91,6 +91,15 @@ def workspace_named(db: Db, name: str) -> Workspace | None:
         return None
     row = db.execute(select(workspaces).where(workspaces.c.name_key == name_key(name))).one_or_none()
     return None if row is None else Workspace(id=row.workspace_id, name=row.name)
+
+
+def rename_workspace(db: Db, workspace: Workspace) -> None:
+    """Write the workspace's name. Raises LostRace where another has taken it meanwhile."""
+    values = {"name": workspace.name, "name_key": name_key(workspace.name)}
+    try:
+        db.execute(update(workspaces).where(workspaces.c.workspace_id == workspace.id).values(values))
+    except IntegrityError as error:
+        raise LostRace from error
 
 
 def workspace_name(db: Db, workspace_id: str) -> str:
@@ -184,12 +193,18 @@ def tokens_of(db: Db, workspace_id: str, connection_id: str) -> Sequence[Token]:
 
 
 def revoke_token(db: Db, workspace_id: str, connection_id: str, token_id: str, now: datetime) -> bool:
-    """Revoke a token; False where the connection has no such token. A second time changes nothing."""
-    of_token = and_(
-        tokens.c.workspace_id == workspace_id, tokens.c.connection_id == connection_id, tokens.c.id == token_id
-    )
-    db.execute(update(tokens).where(of_token, tokens.c.revoked.is_(None)).values(revoked=now))
-    return db.scalar(select(tokens.c.id).where(of_token)) is not None
+    """Revoke a token; whether it wasn't revoked before."""
+    of_token = _token(workspace_id, connection_id, token_id)
+    return db.execute(update(tokens).where(of_token, tokens.c.revoked.is_(None)).values(revoked=now)).rowcount == 1
+
+
+def is_token(db: Db, workspace_id: str, connection_id: str, token_id: str) -> bool:
+    """Whether the connection has a token of that id, good or not."""
+    return db.scalar(select(tokens.c.id).where(_token(workspace_id, connection_id, token_id))) is not None
+
+
+def _token(workspace_id: str, connection_id: str, token_id: str) -> ColumnElement[bool]:
+    return and_(tokens.c.workspace_id == workspace_id, tokens.c.connection_id == connection_id, tokens.c.id == token_id)
 
 
 # Under names of their own, so that the columns of what the token asks for can stand beside them.

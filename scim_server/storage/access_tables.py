@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, ForeignKeyConstraint, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKeyConstraint, Index, Integer, Table, Text, UniqueConstraint, text
 
 from scim_server.storage.tables import Instant, String, metadata
 
@@ -166,6 +166,15 @@ requests = Table(
     Column("resource_id", String),
     Column("error", String),  # scimType and detail, whose quoted values are left out
     ForeignKeyConstraint(*_OF_CONNECTION),
-    Index("ix_requests_connection_id", "workspace_id", "connection_id", "id"),
+    Index("ix_requests_newest", "workspace_id", "at", "id"),
+    Index("ix_requests_connection_id", "workspace_id", "connection_id", "at", "id"),
+    Index(
+        "ix_requests_refused",
+        "workspace_id",
+        "at",
+        "id",
+        sqlite_where=text("status >= 400"),
+        postgresql_where=text("status >= 400"),
+    ),
     Index("ix_requests_at", "at"),
 )

@@ -222,9 +222,9 @@ def end_sessions_of(db: Db, workspace_id: str, contact_id: str, *, own_only: boo
     db.execute(query.where(sessions.c.account_id.is_(None)) if own_only else query)
 
 
-def end_sessions_by(db: Db, account_id: str) -> None:
-    """End every session that the account opened, in all workspaces."""
-    db.execute(delete(sessions).where(sessions.c.account_id == account_id))
+def end_sessions_by(db: Db, account_id: str, *, but: str = "") -> None:
+    """End every session that the account opened, in all workspaces, except the one with the text `but`."""
+    db.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.hash != hash_of(but)))
 
 
 def links_of(db: Db, account_id: str) -> Sequence[tuple[str, str]]:

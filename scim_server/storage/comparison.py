@@ -68,7 +68,7 @@ def _truth(value: bool, postgres: bool) -> str | int:
     return str(value).lower() if postgres else int(value)
 
 
-def _starts_with(expression: Expression, value: str, _: bool) -> Condition:
+def starts_with(expression: Expression, value: str) -> Condition:
     """A range, so that an index serves: from the prefix to the next string that doesn't begin with it."""
     end = _after(value)
     return and_(expression >= value, expression < end) if end else expression >= value
@@ -106,7 +106,7 @@ _OPERATORS: Final[Mapping[str, Callable[[Expression, Any, bool], Condition]]] = 
     "ge": lambda expression, value, _: expression >= value,
     "lt": lambda expression, value, _: expression < value,
     "le": lambda expression, value, _: expression <= value,
-    "sw": _starts_with,
+    "sw": lambda expression, value, _: starts_with(expression, value),
     "co": _contains,
     "ew": _ends_with,
 }

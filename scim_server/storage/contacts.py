@@ -18,7 +18,7 @@ from scim_server.domain.contact import Contact, Status
 from scim_server.domain.invitation import Invitation, InvitationState
 from scim_server.domain.roles import Role
 from scim_server.domain.seats import Seat, SeatState
-from scim_server.scim.schema import ENTERPRISE_URN
+from scim_server.scim.schema import ENTERPRISE_URN, USER, fold
 from scim_server.storage import counts, external_ids
 from scim_server.storage.db import LostRace
 from scim_server.storage.prepared import Prepared
@@ -35,6 +35,7 @@ from scim_server.storage.tables import (
 
 # Attributes with a default that a client can unassign; the profile holds them as None then.
 DEFAULTED: Final = ("active", "archived")
+_DISPLAY_NAME: Final = USER.attributes["displayname"]
 
 # Points in time come as text, which is what answers hold; contact_of reads them where they are needed as such.
 SEAT: Final = (
@@ -116,6 +117,13 @@ def owner_of(db: Db, workspace_id: str) -> Contact | None:
     query = SELECT.where(contacts.c.workspace_id == workspace_id, contacts.c.role == Role.OWNER)
     row = db.execute(query, {"connection": None}).one_or_none()
     return None if row is None else contact_of(row)
+
+
+def administrators(db: Db, workspace_id: str, count: int) -> list[Contact]:
+    """Up to `count` contacts with the role of an administrator, oldest first."""
+    query = SELECT.where(contacts.c.workspace_id == workspace_id, contacts.c.role == Role.ADMIN)
+    rows = db.execute(query.order_by(contacts.c.id).limit(count), {"connection": None})
+    return [contact_of(row) for row in rows]
 
 
 def user_names(db: Db, workspace_id: str, ids: Iterable[str]) -> dict[str, str]:
@@ -226,6 +234,7 @@ def values_of(contact: Contact, search: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a contact's row, its key aside; `search` is the contact's comparable form."""
     enterprise = search.get(ENTERPRISE_URN, {})
     profile = {name: value for name, value in contact.profile.items() if value is not None}
+    label = str(profile.get("displayName") or contact.user_name)
     return {
         "user_name": contact.user_name,
         "user_name_key": search["userName"],
@@ -239,7 +248,8 @@ def values_of(contact: Contact, search: Mapping[str, Any]) -> dict[str, Any]:
         "invitation": _dump_invitation(contact.invitation),
         "unassigned": " ".join(name for name in DEFAULTED if contact.profile.get(name, "") is None) or None,
         "password": contact.password,
-        "label": str(profile.get("displayName") or contact.user_name),
+        "label": label,
+        "label_key": fold(_DISPLAY_NAME, label),
         "profile": orjson.dumps(profile).decode(),
         "search": search,
         "display_name_key": search.get("displayName"),

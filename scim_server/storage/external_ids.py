@@ -13,6 +13,7 @@ from sqlalchemy import Connection as Db
 from scim_server.domain.contact import Contact
 from scim_server.domain.group import Group
 from scim_server.scim.schema import USER, fold
+from scim_server.storage.tables import connections
 
 _ATTRIBUTE: Final = USER.attributes["externalid"]
 
@@ -37,6 +38,21 @@ def value_for(ids: Table, holders: Table, connection: Any) -> ColumnElement[Any]
     called = ids.alias()
     value = select(called.c.value).where(of_connection(called, holders, connection))
     return value.correlate_except(called).scalar_subquery().label("external_id")
+
+
+def names_of(db: Db, ids: Table, workspace_id: str, holder_id: str) -> list[tuple[str, str, str]]:
+    """(connection's id, its name, what it calls the holder) of each that calls it anything, by name."""
+    query = (
+        select(connections.c.id, connections.c.name, ids.c.value)
+        .join_from(
+            ids,
+            connections,
+            and_(connections.c.workspace_id == ids.c.workspace_id, connections.c.id == ids.c.connection_id),
+        )
+        .where(ids.c.workspace_id == workspace_id, ids.c.holder_id == holder_id)
+        .order_by(connections.c.name)
+    )
+    return [(row.id, row.name, row.value) for row in db.execute(query)]
 
 
 def save(

@@ -323,6 +323,25 @@ def ancestors_of(db: Db, workspace_id: str, group_id: str) -> set[str]:
     return set(db.scalars(select(above.c.group_id)))
 
 
+def inside(db: Db, workspace_id: str, group_id: str) -> Sequence[str]:
+    """The id of the group and those of all groups inside it, at any depth.
+
+    Level by level, as SQLite prepares for a recursive query by a walk through all memberships.
+    """
+    found, frontier = {group_id: None}, [group_id]
+    while frontier:
+        below = [child for chunk in chunked(frontier) for child in db.scalars(_children(workspace_id, chunk))]
+        frontier = [child for child in dict.fromkeys(below) if child not in found]
+        found.update(dict.fromkeys(frontier))
+    return list(found)
+
+
+def _children(workspace_id: str, group_ids: Sequence[str]) -> Select[Any]:
+    return select(members.c.child_id).where(
+        members.c.workspace_id == workspace_id, members.c.group_id.in_(group_ids), members.c.child_id.is_not(None)
+    )
+
+
 def touch(db: Db, workspace_id: str, group: Group, now: datetime) -> Group:
     """The group with a new version, stored, after its members changed. Raises LostRace."""
     touched = replace(group, version=group.version + 1, modified=now)

@@ -79,6 +79,13 @@ def owned(db: Db, workspace_id: str, contact_id: str) -> int:
     return int(db.scalar(select(func.count()).select_from(items).where(*mine)) or 0)
 
 
+def owned_by_kind(db: Db, workspace_id: str, contact_id: str) -> dict[ItemKind, int]:
+    """How many items of each kind the contact owns; a kind that it has none of is left out."""
+    mine = (items.c.workspace_id == workspace_id, items.c.owner_id == contact_id)
+    query = select(items.c.kind, func.count()).where(*mine).group_by(items.c.kind)
+    return {ItemKind(kind): int(count) for kind, count in db.execute(query)}
+
+
 def let_go(db: Db, workspace_id: str, contact_id: str, new_owner_id: str | None) -> None:
     """Take the contact out of all items: what it owned is `new_owner_id`'s (None: nobody's), what it wrote nobody's."""
     for column, value in ((items.c.owner_id, new_owner_id), (items.c.author_id, None)):

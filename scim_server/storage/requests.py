@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy import ColumnElement, delete, func, insert, literal, select, text, tuple_
 from sqlalchemy import Connection as Db
-from sqlalchemy import delete, insert, select, tuple_
 
 from scim_server.storage.access_tables import requests
-from scim_server.storage.tables import connections
+from scim_server.storage.tables import Instant, String, connections
 
 SWEPT_AT_ONCE: Final = 5000
 
@@ -38,15 +38,25 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which rows: the one with this id, of a connection, with a status, refused or failed, from `since` on."""
+    """Which rows: the one with this id, of a connection, from `since` on, before `until`.
+
+    `status` is one status, `status_class` its first digit, `errors` those refused or failed: from 400 on. `text` stands
+    somewhere in the path, in any case. `resource_id` is whom or what they were about.
+    """
 
     id: str | None = None
     connection_id: str | None = None
     status: int | None = None
+    status_class: int | None = None
     errors: bool = False
+    method: str | None = None
+    text: str | None = None
+    resource_id: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
 
 
+_REFUSED: Final = requests.c.status >= text("400")  # as in the index, whose condition no parameter would meet
 _COLUMNS: Final = tuple(field.name for field in fields(Row))
 
 
@@ -55,8 +65,13 @@ def add(db: Db, rows: Sequence[Row]) -> None:
     db.execute(insert(requests), [{name: getattr(row, name) for name in _COLUMNS} for row in rows])
 
 
-def newest(db: Db, workspace_id: str, wanted: Wanted, *, count: int) -> Sequence[tuple[Row, str]]:
-    """Up to `count` rows, newest first, each with its connection's name."""
+def newest(
+    db: Db, workspace_id: str, wanted: Wanted, *, before: str | None = None, count: int
+) -> Sequence[tuple[Row, str]]:
+    """Up to `count` rows older than the one with the id `before`, newest first, each with its connection's name.
+
+    There are none where there is no such row: it was swept out, and those before it too.
+    """
     columns = requests.c
     query = (
         select(requests, connections.c.name.label("connection"))
@@ -64,22 +79,43 @@ def newest(db: Db, workspace_id: str, wanted: Wanted, *, count: int) -> Sequence
             connections,
             (connections.c.workspace_id == columns.workspace_id) & (connections.c.id == columns.connection_id),
         )
-        .where(columns.workspace_id == workspace_id)
-        .order_by(columns.id.desc())
+        .where(columns.workspace_id == workspace_id, *_conditions(wanted))
+        .order_by(columns.at.desc(), columns.id.desc())
         .limit(count)
     )
-    if wanted.id is not None:
-        query = query.where(columns.id == wanted.id)
-    if wanted.connection_id is not None:
-        query = query.where(columns.connection_id == wanted.connection_id)
-    if wanted.status is not None:
-        query = query.where(columns.status == wanted.status)
-    if wanted.errors:
-        query = query.where(columns.status >= 400)
-    if wanted.since is not None:
-        query = query.where(columns.at >= wanted.since)
+    if before is not None:
+        place = select(columns.at, columns.id).where(columns.workspace_id == workspace_id, columns.id == before)
+        position = db.execute(place).one_or_none()
+        if position is None:
+            return []
+        last = tuple_(literal(position.at, Instant), literal(position.id, String))
+        query = query.where(tuple_(columns.at, columns.id) < last)
     found = (dict(row._mapping) for row in db.execute(query))
     return [(Row(**values), name) for values in found for name in (values.pop("connection"),)]
+
+
+def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    columns = requests.c
+    refused = wanted.errors or max(wanted.status or 0, (wanted.status_class or 0) * 100) >= 400
+    for name in ("id", "status", "method", "resource_id"):
+        value = getattr(wanted, name)
+        if value is not None:
+            yield columns[name] == value
+    if wanted.connection_id is not None:
+        # as an expression where few are wanted, so that they aren't looked for among all of the connection's
+        connection = func.coalesce(columns.connection_id, "") if refused else columns.connection_id
+        yield connection == wanted.connection_id
+    if wanted.status_class is not None:
+        least = wanted.status_class * 100
+        yield columns.status.between(least, least + 99)
+    if refused:
+        yield _REFUSED
+    if wanted.text is not None:
+        yield columns.path.icontains(wanted.text, autoescape=True)
+    if wanted.since is not None:
+        yield columns.at >= wanted.since
+    if wanted.until is not None:
+        yield columns.at < wanted.until
 
 
 def sweep(db: Db, before: datetime) -> int:

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, select, type_coerce, update
 from sqlalchemy import Connection as Db
 
 from scim_server.domain.seats import LicenceType, Policy, Reduction, ReductionState, SeatState
@@ -31,6 +31,7 @@ class Change(StrEnum):
     REDUCED = "reduced"
 
 
+COUNTERS: Final = ("purchased", "assigned", "reserved", "over")
 CLAIMED: Final = {SeatState.ASSIGNED: Change.ASSIGNED, SeatState.RESERVED: Change.RESERVED}
 
 
@@ -59,11 +60,12 @@ class Held:
     over: bool
     contact_id: str
     user_name: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """The counters of a licence type at the end of a day (UTC)."""
+    """The counters of a licence type at the end of a day (UTC), or by how much they changed on it."""
 
     day: str
     licence: str
@@ -185,26 +187,62 @@ def due_pools(db: Db, today: date) -> Sequence[tuple[str, str]]:
 
 def entries(db: Db, workspace_id: str, licence: str | None, after: str | None, count: int) -> Sequence[Entry]:
     """At most `count` rows of the ledger, oldest first, those behind the row with the id `after`."""
+    query = _changes(workspace_id, licence).order_by(seat_changes.c.id).limit(count)
+    return _entries(db, query if after is None else query.where(seat_changes.c.id > after))
+
+
+def newest(db: Db, workspace_id: str, licence: str | None, before: str | None, count: int) -> Sequence[Entry]:
+    """At most `count` rows of the ledger, newest first, those before the row with the id `before`."""
+    query = _changes(workspace_id, licence).order_by(seat_changes.c.id.desc()).limit(count)
+    # any id is beyond "": with an end to begin at, SQLite walks the ids and sorts nothing
+    return _entries(db, query.where(seat_changes.c.id > "" if before is None else seat_changes.c.id < before))
+
+
+def _changes(workspace_id: str, licence: str | None) -> Select[Any]:
     query = select(seat_changes).where(seat_changes.c.workspace_id == workspace_id)
-    if licence is not None:
-        query = query.where(seat_changes.c.licence == licence)
-    if after is not None:
-        query = query.where(seat_changes.c.id > after)
-    found = db.execute(query.order_by(seat_changes.c.id).limit(count))
+    return query if licence is None else query.where(seat_changes.c.licence == licence)
+
+
+def _entries(db: Db, query: Select[Any]) -> Sequence[Entry]:
+    found = db.execute(query)
     names = ("id", "at", "licence", "purchased", "assigned", "reserved", "over", "contact_id")
     return [Entry(change=Change(row.change), **{name: getattr(row, name) for name in names}) for row in found]
 
 
-def holders(db: Db, workspace_id: str, licence: str | None, after: str | None, count: int) -> Sequence[Held]:
-    """At most `count` seats in use by the id of who holds them, those behind the contact with the id `after`."""
+def holders(
+    db: Db,
+    workspace_id: str,
+    licence: str | None,
+    after: str | None,
+    count: int,
+    *,
+    state: SeatState | None = None,
+    over: bool = False,
+) -> Sequence[Held]:
+    """At most `count` seats in use by the id of who holds them, those behind the contact with the id `after`.
+
+    With `state` those in it alone, with `over` those beyond the purchased alone.
+    """
     both = and_(contacts.c.workspace_id == seats.c.workspace_id, contacts.c.id == seats.c.holder_id)
     query = (
-        select(seats.c.licence, seats.c.state, seats.c.since, seats.c.over, contacts.c.id, contacts.c.user_name)
+        select(
+            seats.c.licence,
+            seats.c.state,
+            seats.c.since,
+            seats.c.over,
+            contacts.c.id,
+            contacts.c.user_name,
+            contacts.c.label,
+        )
         .join_from(seats, contacts, both)
         .where(seats.c.workspace_id == workspace_id)
     )
     if licence is not None:
         query = query.where(seats.c.licence == licence)
+    if state is not None:
+        query = query.where(seats.c.state == state.value)
+    if over:
+        query = query.where(seats.c.over.is_(True))
     if after is not None:
         query = query.where(seats.c.holder_id > after)
     return [
@@ -215,27 +253,26 @@ def holders(db: Db, workspace_id: str, licence: str | None, after: str | None, c
             over=row.over,
             contact_id=row.id,
             user_name=row.user_name,
+            label=row.label,
         )
         for row in db.execute(query.order_by(seats.c.holder_id).limit(count))
     ]
 
 
-def usage(db: Db, workspace_id: str, licence: str | None) -> Sequence[Usage]:
-    """The counters at the end of each day on which one changed, as sums of the ledger, by licence type and day."""
+def changes_by_day(db: Db, workspace_id: str, licence: str, since: datetime | None = None) -> Sequence[Usage]:
+    """By how much each counter of a licence type changed on a day, for each day on which one did, from `since` on."""
     day = func.substr(type_coerce(seat_changes.c.at, String), 1, 10)
-    columns = ("purchased", "assigned", "reserved", "over")
-    sums = [func.sum(seat_changes.c[name]).label(name) for name in columns]
-    query = select(seat_changes.c.licence, day.label("day"), *sums).where(seat_changes.c.workspace_id == workspace_id)
-    if licence is not None:
-        query = query.where(seat_changes.c.licence == licence)
-    found: list[Usage] = []
-    totals: dict[str, dict[str, int]] = {}
-    for row in db.execute(query.group_by(seat_changes.c.licence, day).order_by(seat_changes.c.licence, day)):
-        total = totals.setdefault(row.licence, dict.fromkeys(columns, 0))
-        for name in columns:
-            total[name] += getattr(row, name)
-        found.append(Usage(day=row.day, licence=row.licence, **total))
-    return found
+    sums = [func.sum(seat_changes.c[name]).label(name) for name in COUNTERS]
+    query = select(day.label("day"), *sums).where(
+        seat_changes.c.workspace_id == workspace_id, seat_changes.c.licence == licence
+    )
+    if since is not None:
+        query = query.where(seat_changes.c.at >= since)
+    # PostgreSQL's sums are decimals
+    return [
+        Usage(day=row.day, licence=licence, **{name: int(getattr(row, name)) for name in COUNTERS})
+        for row in db.execute(query.group_by(day).order_by(day))
+    ]
 
 
 def _type(workspace_id: str, licence: str) -> ColumnElement[bool]:

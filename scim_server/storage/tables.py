@@ -171,6 +171,7 @@ contacts = Table(
     Column("unassigned", String),  # attributes with a default that the client has unassigned: "active archived"
     Column("password", Text),  # Argon2id
     Column("label", String, nullable=False),  # what to call the contact in lists
+    Column("label_key", String, nullable=False, server_default=text("''")),  # always written; it came later
     Column("profile", Text, nullable=False),  # JSON: the person's SCIM attributes exactly as sent
     Column("search", Searchable(), nullable=False),  # JSON: the profile's comparable form
     Column("display_name_key", String),
@@ -188,12 +189,22 @@ contacts = Table(
     Index("ix_contacts_family_name_key", "workspace_id", "family_name_key"),
     Index("ix_contacts_employee_number_key", "workspace_id", "employee_number_key"),
     Index("ix_contacts_department_key", "workspace_id", "department_key"),
+    # the list of contacts by name, and by creation: each a merge of a few ranges, and nothing to sort
+    Index("ix_contacts_label_key", "workspace_id", "archived", "status", "label_key", "id"),
+    Index("ix_contacts_status", "workspace_id", "archived", "status", "id"),
     Index(
         "uq_contacts_owner",
         "workspace_id",
         unique=True,
         sqlite_where=text("role = 'owner'"),
         postgresql_where=text("role = 'owner'"),
+    ),
+    Index(
+        "ix_contacts_admin",
+        "workspace_id",
+        "id",
+        sqlite_where=text("role = 'admin'"),
+        postgresql_where=text("role = 'admin'"),
     ),
 )
 
@@ -309,6 +320,14 @@ members = Table(
     ),
     # few members are groups: an index that held the others too would look useless to a planner
     Index(
+        "ix_members_inside",
+        "workspace_id",
+        "group_id",
+        "child_id",
+        sqlite_where=text("child_id IS NOT NULL"),
+        postgresql_where=text("child_id IS NOT NULL"),
+    ),
+    Index(
         "ix_members_child_id",
         "workspace_id",
         "child_id",
@@ -331,8 +350,11 @@ activity = Table(
     Column("facts", Text, nullable=False),  # JSON: fact → [before, after]; never personal data
     Column("request_id", String),
     ForeignKeyConstraint(["workspace_id"], ["workspaces.workspace_id"]),
-    Index("ix_activity_actor_id", "workspace_id", "actor_id", "id"),
-    Index("ix_activity_subject_id", "workspace_id", "subject_id", "id"),
+    # each in the order of time, in which logs are read from their end
+    Index("ix_activity_at", "workspace_id", "at", "id"),
+    Index("ix_activity_act", "workspace_id", "act", "at", "id"),
+    Index("ix_activity_actor_id", "workspace_id", "actor_id", "at", "id"),
+    Index("ix_activity_subject_id", "workspace_id", "subject_id", "at", "id"),
 )
 
 # An account is a person's own, and may be linked to contacts of several workspaces: the one table without a workspace.
@@ -438,6 +460,7 @@ seat_changes = Table(
     _id("contact_id", nullable=True),
     ForeignKeyConstraint(["workspace_id", "licence"], ["licence_types.workspace_id", "licence_types.name"]),
     Index("ix_seat_changes_licence", "workspace_id", "licence", "id"),
+    Index("ix_seat_changes_at", "workspace_id", "licence", "at"),
 )
 
 outbox = Table(

@@ -1,26 +1,15 @@
-"""Brings a database up to the newest version of its tables. Knows Alembic and its lock; the steps are migrations."""
+"""Brings a database up to the newest version of its tables, which mostly is to see that it is there already."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection as Db
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 
 from scim_server.storage.db import transaction
 
-_MIGRATIONS: Final = Path(__file__).parent / "migrations"
-_ROWS: Final = 100_000
-_SAME_KEY: Final = 10
-_COMMON: Final = ("workspace_id", "connection_id")  # what very many rows have in common
-_LOCK: Final = 7643_7644  # any number that nothing else locks; PostgreSQL's advisory locks have numbers
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 class NewerDatabase(Exception):
@@ -31,78 +20,28 @@ class StrayRows(Exception):
     """An upgrade would leave rows that refer to nothing."""
 
 
-def config_for(db: Db) -> Config:
-    """Alembic's configuration, working on `db` and in its transaction."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["connection"] = db
-    return config
-
-
 def upgrade(engine: Engine) -> bool:
     """Upgrade the database in one transaction and return whether there was anything to do.
 
     Processes that start at the same time wait for each other. Raises NewerDatabase, StrayRows.
     """
-    with _changing(engine) as db:
-        if db.dialect.name == "postgresql":
-            db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        config = config_for(db)
-        script = ScriptDirectory.from_config(config)
-        current = MigrationContext.configure(db).get_current_revision()
-        if current is not None and current not in {each.revision for each in script.walk_revisions()}:
-            raise NewerDatabase(f"The database is at version {current}, which this scim-server is too old for.")
-        if current == script.get_current_head():
-            return False
-        command.upgrade(config, "head")
-        if db.dialect.name == "sqlite":
-            _check_references(db)
-            _foresee_sizes(db)
-        return True
+    if _version(engine) == newest():
+        return False
+    # Alembic is a tenth of what starting a command takes, and few commands have anything to upgrade
+    from scim_server.storage.steps import carry_out
+
+    return carry_out(engine)
 
 
-@contextmanager
-def _changing(engine: Engine) -> Iterator[Db]:
-    """A transaction to change tables in. On SQLite references aren't looked at meanwhile: see _check_references.
-
-    There most changes of a table make it anew, and dropping the old one would delete what refers to it.
-    """
-    if engine.dialect.name != "sqlite":
-        with transaction(engine, "write") as db:
-            yield db
-        return
-    with engine.connect().execution_options(purpose="write") as db:
-        driver: Any = db.connection.driver_connection
-        driver.execute("PRAGMA foreign_keys=OFF")  # within a transaction it would do nothing
-        try:
-            with db.begin():
-                yield db
-        finally:
-            driver.execute("PRAGMA foreign_keys=ON")
+def newest() -> str:
+    """The newest version: files of migrations are named after the version that they lead to."""
+    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def _check_references(db: Db) -> None:
-    if astray := db.execute(text("PRAGMA foreign_key_check")).all():
-        raise StrayRows(f"The upgrade would leave rows that refer to nothing, the first in {astray[0].table}.")
-
-
-def _foresee_sizes(db: Db) -> None:
-    """Tell SQLite how the tables will look: rows are many in a workspace and few with one key in it.
-
-    Without statistics it takes a workspace for ten rows and walks them all; with true ones, its plans would depend on
-    the day they were taken.
-    """
-    db.execute(text("ANALYZE"))  # makes the table of statistics
-    db.execute(text("DELETE FROM sqlite_stat1"))
-    tables = db.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
-    for table in tables:
-        for _, index, unique, *_ in db.exec_driver_sql(f"PRAGMA index_list({table})").all():
-            columns = [name for _, _, name in db.exec_driver_sql(f"PRAGMA index_info({index})")]
-            sizes = [_ROWS]
-            for name in columns:
-                sizes.append(min(sizes[-1], _ROWS if name in _COMMON else _SAME_KEY))
-            if unique:
-                sizes[-1] = 1
-            row = {"table": table, "index": index, "sizes": " ".join(map(str, sizes))}
-            db.execute(text("INSERT INTO sqlite_stat1 VALUES (:table, :index, :sizes)"), row)
-    db.execute(text("ANALYZE sqlite_master"))  # read anew by this connection; others do when they open
+def _version(engine: Engine) -> str | None:
+    """The version that the database is at; None for a new one."""
+    with transaction(engine, "read") as db:
+        if not inspect(db).has_table("alembic_version"):
+            return None
+        found: str | None = db.scalar(text("SELECT version_num FROM alembic_version"))
+        return found

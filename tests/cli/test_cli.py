@@ -22,9 +22,9 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 import scim_server.cli
-from scim_server.app import open_directory
 from scim_server.cli import main
 from scim_server.directory import Directory
+from scim_server.opening import open_directory
 from scim_server.settings import Settings
 from scim_server.storage.db import reading, writing
 from tests.conftest import DATABASES
@@ -269,7 +269,9 @@ def test_help_is_no_error(arguments: tuple[str, ...]) -> None:
 
 
 def test_no_summary_is_cut_off() -> None:
-    for group in ("", *(name for name, each in main.commands.items() if isinstance(each, click.Group))):
+    context = click.Context(main)
+    commands = {name: main.get_command(context, name) for name in main.list_commands(context)}
+    for group in ("", *(name for name, each in commands.items() if isinstance(each, click.Group))):
         listed = CliRunner().invoke(main, [*filter(None, (group,)), "--help"], terminal_width=80).stdout
         assert "..." not in listed.partition("Commands:")[2], listed
 

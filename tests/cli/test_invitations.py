@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,14 @@ HERE = ("--workspace", "Acme")
 
 
 @pytest.mark.parametrize("kind", DATABASES)
-def test_sent_again_taken_back_and_past_its_time(kind: str, new_database: Callable[[str], str], folder: Path) -> None:
+def test_sent_again_taken_back_and_past_its_time(
+    kind: str, new_database: Callable[[str], str], folder: Path, programs: Path
+) -> None:
     database = new_database(kind)
 
     def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "SCIM_SERVER_DATABASE_URL": database, "SCIM_SERVER_MAIL_FOLDER": str(folder)}
-        command = [sys.executable, "-m", "scim_server.cli", *arguments, "--json"]
+        command = [str(programs / "scim-server"), *arguments, "--json"]
         return subprocess.run(command, env={**environment, **settings}, capture_output=True, text=True, timeout=60)
 
     def done(*arguments: str) -> Any:

@@ -16,12 +16,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 import scim_server.cli
-from scim_server.app import open_directory
 from scim_server.cli import main
-from scim_server.cli.activity import harmless
 from scim_server.directory import Directory, access, contacts
 from scim_server.directory.contacts import Call
+from scim_server.directory.sheet import harmless
 from scim_server.domain.actor import system
+from scim_server.opening import open_directory
 from scim_server.settings import Settings
 from tests.conftest import DATABASES
 

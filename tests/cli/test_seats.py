@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import scim_server.cli
-from scim_server.app import open_directory
 from scim_server.cli import main
 from scim_server.directory import Directory
+from scim_server.opening import open_directory
 from scim_server.settings import Settings
 from tests.conftest import DATABASES
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection as Db
 from sqlalchemy import select
 
-from scim_server.directory import contacts, invitations
+from scim_server.directory import contacts, invitations, life
 from scim_server.directory.access import NotAllowed, Taken
+from scim_server.directory.contacts import Call
 from scim_server.directory.invitations import Accepted, WrongPassword
 from scim_server.directory.signin import SignInRefused
 from scim_server.domain.contact import Context, Event, decide
@@ -23,14 +25,16 @@ from scim_server.domain.errors import (
     MissingPermission,
     NoFreeSeat,
     Refused,
+    RoleAboveOwn,
     WrongAccount,
 )
-from scim_server.domain.roles import Permission
+from scim_server.domain.roles import Permission, Role
 from scim_server.mail import Invitation, MailFailed
 from scim_server.scim.errors import ScimError
 from scim_server.storage import ledger, tables
 from scim_server.storage.db import reading, writing
 from tests.directory.desk import PASSWORD, Desk, address
+from tests.directory.test_life import person
 from tests.support import WORKSPACE_URN, World, new_world
 
 
@@ -358,3 +362,60 @@ def test_what_no_text_is_accepts_nothing(desk: Desk) -> None:
     there = Desk(new_world(desk.world.app))
     with pytest.raises(WrongPassword):
         there.accept(there.invite(there.person(mail)), "lone \ud800 surrogate")
+
+
+def test_a_person_in_the_console_invites_resends_and_takes_back(desk: Desk) -> None:
+    boss = Call(person(desk.world, desk.world.owner_id, Role.OWNER), None, "")
+    mail, other, third = address(), address(), address()
+    ann = life.create(desk.directory, boss.actor, {"userName": mail, "email": mail}).id
+    assert invitations.invite(desk.directory, boss, ann, other).email == other, "a new address (R19)"
+    assert invitations.resend(desk.directory, boss, ann, third).email == third
+    assert [letter.to for letter in desk.mails] == [other, third]
+    invitations.revoke(desk.directory, boss, ann)
+    assert (desk.part(ann)["status"], len(desk.mails)) == ("uninvited", 2)
+    with reading(desk.directory.engine) as db:
+        query = select(tables.activity.c.actor_id, tables.activity.c.door).where(tables.activity.c.subject_id == ann)
+        assert set(db.execute(query)) == {(desk.world.owner_id, "console")}
+
+
+def test_a_team_member_invites_whom_they_do_not_give_access_back_to(desk: Desk) -> None:
+    tom = desk.person(address(), active=True)
+    team = Call(person(desk.world, tom, Role.TEAM), None, "")
+    new = life.create(desk.directory, team.actor, {"userName": address()}).id
+    assert invitations.invite(desk.directory, team, new, address())
+    with pytest.raises(MissingPermission, match="contacts:delete"):
+        invitations.invite(desk.directory, team, desk.person(address()), address())
+    chief = life.create(desk.directory, desk.call.actor, {"userName": address(), "role": "admin"}).id
+    with pytest.raises(RoleAboveOwn):
+        invitations.invite(desk.directory, team, chief, address())
+    elsewhere = new_world(desk.world.app)
+    stranger = Call(person(elsewhere, elsewhere.owner_id, Role.OWNER), None, "")
+    for act in (invitations.invite, invitations.resend):
+        with pytest.raises(ScimError):
+            act(desk.directory, stranger, new, address())
+    with pytest.raises(ScimError):
+        invitations.revoke(desk.directory, stranger, new)
+    assert len(desk.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("emails", "chosen", "expected"),
+    [
+        ([], None, ()),
+        (["a@x.test", "b@x.test"], None, ("a@x.test", "b@x.test")),
+        (["a@x.test", "*b@x.test", "c@x.test"], None, ("b@x.test", "a@x.test", "c@x.test")),
+        (["A@x.test", "a@x.test", "no address", "b@x.test"], None, ("A@x.test", "b@x.test")),
+        (["a@x.test", "*b@x.test"], "c@x.test", ("c@x.test", "b@x.test", "a@x.test")),
+        (["a@x.test", "*b@x.test"], "A@x.test", ("A@x.test", "b@x.test")),
+    ],
+)
+def test_the_addresses_to_choose_from(
+    desk: Desk, emails: list[str], chosen: str | None, expected: tuple[str, ...]
+) -> None:
+    values = [{"value": each.lstrip("*"), "type": each, "primary": each.startswith("*")} for each in emails]
+    wanted: dict[str, Any] = {WORKSPACE_URN: {"invitation": {"email": chosen}}} if chosen else {}
+    ann = desk.person(address(), emails=values, **wanted)
+    contact = life.show(desk.directory, desk.call.actor, ann).contact
+    assert invitations.addresses_of(contact) == expected
+    if expected:
+        assert invitations.invite(desk.directory, desk.call, ann, None).email == expected[0], "the one by itself"

@@ -13,15 +13,18 @@ from flask import Flask
 from sqlalchemy import select
 
 from scim_server.directory import access, seats
+from scim_server.directory import contacts as directory_contacts
 from scim_server.directory.access import NotAllowed, Taken, Unknown
+from scim_server.directory.contacts import Call
 from scim_server.domain.actor import Actor
 from scim_server.domain.errors import MissingPermission, ReductionNotPossible, UnknownLicence
 from scim_server.domain.roles import ROLE_PERMISSIONS, Role
-from scim_server.domain.seats import Policy, Pool, Reduction, ReductionState
+from scim_server.domain.seats import Policy, Pool, Reduction, ReductionState, SeatState
 from scim_server.storage.db import reading
 from scim_server.storage.seats import Change
 from scim_server.storage.tables import activity, contacts
 from scim_server.storage.tables import seats as seat_table
+from tests.directory.desk import Desk
 from tests.support import Client, new_world
 
 DAY = timedelta(days=1)
@@ -343,6 +346,48 @@ def test_holders_and_the_ledger_page_by_page(shop: Shop, scim: Client) -> None:
     assert seats.holders(shop.directory, shop.actor, "client") == []
 
 
+def test_holders_by_how_they_hold_their_seat(shop: Shop, scim: Client) -> None:
+    people = Desk(shop.world)
+    people.invite(people.person("ann", emails=[{"value": "ann@x.test"}]))
+    scim.user("bob", displayName="Bob Ray")
+    shop.allow()
+    scim.user("eve")
+
+    def held(**wanted: Any) -> list[str]:
+        return [each.label for each in seats.holders(shop.directory, shop.actor, **wanted)]
+
+    assert held(state=SeatState.RESERVED) == ["ann"]
+    assert held(state=SeatState.ASSIGNED) == ["Workspace Owner", "Bob Ray", "eve"]
+    assert held(over=True) == ["eve"]
+    assert held(over=True, state=SeatState.RESERVED) == []
+
+
+def test_the_ledger_and_the_log_tell_of_one_another(shop: Shop, scim: Client) -> None:
+    ann = scim.user("ann", displayName="Ann")
+    shop.allow()
+    for name in ("bob", "eve"):
+        scim.user(name)
+    shop.now = datetime.now(UTC)
+    shop.add(2)
+    switch(scim, ann, False)
+    found = seats.newest_entries(shop.directory, shop.actor, "member")
+    causes = seats.causes(shop.directory, shop.actor, found)
+    told = [(each.change, causes[each.id].words if each.id in causes else None) for each in found]
+    assert told[:3] == [
+        (Change.RELEASED, "deactivated"),
+        (Change.SETTLED, "added seats"),
+        (Change.ADDED, "added seats"),
+    ]
+    assert causes[found[0].id].subject == "Ann"
+    assert causes[found[0].id].actor.startswith("generic-")
+    assert {words for change, words in told if change is Change.ASSIGNED} == {"provisioned"}
+    other = Shop(shop.world.app)
+    assert seats.causes(other.directory, other.actor, found) == {}
+    team = replace(shop.actor, permissions=ROLE_PERMISSIONS[Role.TEAM])
+    with pytest.raises(MissingPermission):
+        seats.causes(shop.directory, team, found)
+
+
 def test_usage_adds_up_day_by_day(shop: Shop, scim: Client) -> None:
     first = datetime.now(UTC).date() - DAY
     scim.user("ann")
@@ -391,3 +436,60 @@ def test_a_billing_day_is_one_that_every_month_has(app: Flask, day: int) -> None
     with pytest.raises(MissingPermission):
         seats.set_billing_day(shop.directory, client, 2)
     assert seats.billing_day(shop.directory, shop.actor) == 1
+
+
+def test_the_ledger_from_its_end(shop: Shop, scim: Client) -> None:
+    shop.add(3)
+    for number in range(3):
+        scim.user(f"u{number}")
+    seats.add_licence(shop.directory, shop.actor, "guest", counted=True)
+    seats.add(shop.directory, shop.actor, "guest", 2)
+    for licence in (None, "member", "guest"):
+        whole = list(reversed(seats.entries(shop.directory, shop.actor, licence)))
+        assert seats.newest_entries(shop.directory, shop.actor, licence) == whole
+        rows: list[seats.Entry] = []
+        while page := seats.newest_entries(
+            shop.directory, shop.actor, licence, before=rows[-1].id if rows else None, count=2
+        ):
+            assert len(page) <= 2
+            rows += page
+        assert rows == whole
+    with pytest.raises(UnknownLicence):
+        seats.newest_entries(shop.directory, shop.actor, "gold")
+    with pytest.raises(NotAllowed):
+        seats.newest_entries(shop.directory, shop.actor, before="\x00")
+    with pytest.raises(MissingPermission, match="seats:manage"):
+        seats.newest_entries(shop.directory, replace(shop.actor, permissions=ROLE_PERMISSIONS[Role.TEAM]))
+
+
+def test_holders_are_named(shop: Shop, scim: Client) -> None:
+    scim.user("ann", displayName="Ann Lee")
+    scim.user("bob")
+    held = seats.holders(shop.directory, shop.actor)
+    assert [(each.user_name, each.label) for each in held[1:]] == [("ann", "Ann Lee"), ("bob", "bob")]
+
+
+def test_usage_of_a_span_is_the_end_of_the_whole(app: Flask) -> None:
+    shop = Shop(app)
+    start = shop.now.date()
+    seats.add_licence(shop.directory, shop.actor, "guest", counted=True)
+    for days in (0, 3, 3, 10):
+        shop.now = datetime.combine(start, datetime.min.time(), UTC) + days * DAY
+        shop.add(2)
+        seats.add(shop.directory, shop.actor, "guest", 1)
+    shop.now += 5 * DAY
+    call = Call(shop.actor, None, "")
+    directory_contacts.create(shop.directory, call, {"userName": "ann", "active": True})
+    whole = seats.usage(shop.directory, shop.actor)
+    # the owner's seat was taken today, by the real clock
+    for since in (start + days * DAY for days in (-5, 0, 1, 3, 4, 10, 12, 40)):
+        for licence in ("member", "guest", "client"):
+            of_type = [each for each in whole if each.licence == licence]
+            before = [each for each in of_type if each.day < since.isoformat()][-1:]
+            eve = [replace(each, day=(since - DAY).isoformat()) for each in before]
+            expected = [*eve, *(each for each in of_type if each.day >= since.isoformat())]
+            assert seats.usage(shop.directory, shop.actor, licence, since=since) == expected, (licence, since)
+    both = seats.usage(shop.directory, shop.actor, since=start + 4 * DAY)
+    assert [each.licence for each in both] == sorted(each.licence for each in both)
+    with pytest.raises(UnknownLicence):
+        seats.usage(shop.directory, shop.actor, "gold", since=start)

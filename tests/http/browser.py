@@ -12,6 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+ACCOUNT = "/console/account"  # a page that everybody who is signed in may see
+
 
 class _Forms(HTMLParser):
     """Each form's action and the values that its fields have already."""
@@ -19,13 +21,18 @@ class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, str]]] = []
+        self.select = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.found.append((values.get("action", ""), {}))
-        elif tag == "input":
+        elif tag == "input" and ("checked" in values or values.get("type") not in ("checkbox", "radio")):
             self.found[-1][1][values["name"]] = values.get("value", "")
+        elif tag in ("select", "datalist"):
+            self.select = values.get("name", "")
+        elif tag == "option" and self.select and ("selected" in values or self.select not in self.found[-1][1]):
+            self.found[-1][1][self.select] = values.get("value", "")
 
 
 def forms_of(page: str) -> list[tuple[str, dict[str, str]]]:
@@ -75,7 +82,7 @@ class Browser:
 
     @property
     def is_signed_in(self) -> bool:
-        answer = self.get("/")
+        answer = self.get(ACCOUNT)
         assert answer.status_code in (200, 303)
         return answer.status_code == 200
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.settings import Settings
 from tests.conftest import DATABASES
 from tests.support import Client, Served, World, new_world, serving
@@ -36,4 +36,4 @@ def site(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> 
     with serving(new_database(request.param), workers=2) as served:
         app = create_app(Settings(database_url=served.database_url))
         yield Site(served, app)
-        app.extensions["directory"].engine.dispose()
+        close(app)

@@ -17,14 +17,18 @@ from urllib.parse import quote, urlencode
 from flask import Flask
 from sqlalchemy import select
 
-from scim_server.directory import invitations, items
+from scim_server.directory import access, clients, invitations, items, requests, seats
 from scim_server.directory.items import NewItem
+from scim_server.directory.requests import Wanted
+from scim_server.domain.actor import system
 from scim_server.domain.roles import Permission
 from scim_server.storage.db import reading
 from scim_server.storage.tables import activity
 from tests.directory.desk import Desk as People
 from tests.http.browser import Browser
 from tests.http.oauth_desk import REDIRECT, new_desk
+from tests.http.oauth_desk import Desk as OAuthDesk
+from tests.issuer import ISSUER, Issuer
 from tests.support import GROUP_URN, USER_URN, Answer, Client, World, new_world, patch_body
 
 VIEW, EDIT, DELETE = Permission.CONTACTS_VIEW, Permission.CONTACTS_EDIT, Permission.CONTACTS_DELETE
@@ -111,6 +115,35 @@ _AUTHORIZE = "/oauth/authorize?" + urlencode(
 _CLIENT_IDS = "a client's id is in the address of every consent; more than that there is one isn't told"
 _SIGN_IN = {"workspace": "{workspace}", "email": "{email}", "password": "wrong password"}
 
+_USERS = "/console/settings/users/<contact_id>"
+_LICENCES = "/console/settings/licences"
+_PROVISIONING = "/console/settings/provisioning"
+_WORKSPACE = "/console/settings/workspace"
+_CONNECTION = f"{_PROVISIONING}/<connection_id>"
+_OF_CLIENT = "clients/<client_id>"
+# what is behind a connection's own page, by GET and POST: (rule, path)
+_CONNECTION_PAGES = (
+    ("settings", "settings"),
+    ("tokens/new", "tokens/new"),
+    ("tokens/<token_id>/revoke", "tokens/{token}/revoke"),
+    ("clients/new", "clients/new"),
+    (f"{_OF_CLIENT}/rotate", "clients/{client}/rotate"),
+    (f"{_OF_CLIENT}/revoke", "clients/{client}/revoke"),
+    (f"{_OF_CLIENT}/secrets/<secret_id>/revoke", "clients/{client}/secrets/{secret}/revoke"),
+    ("trusts/<trust_id>/revoke", "trusts/{trust}/revoke"),
+)
+# what is behind a contact's own page: (rule, path, form)
+_CONTACT = "/console/contacts/<contact_id>"
+_CONTACT_PAGES: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("<any(deactivate, activate, archive, unarchive):act>", "archive", {}),
+    ("delete", "delete", {"reassign_to": ""}),
+    ("edit", "edit", {"displayName": "Stolen"}),
+    ("role", "role", {"role": "client"}),
+    ("invite", "invite", {"email": "stolen@x.test"}),
+    ("resend", "resend", {"email": "stolen@x.test"}),
+    ("revoke-invitation", "revoke-invitation", {}),
+)
+
 # (rule, method) of the URL map → its line; * where a rule takes every method
 FLASK: Mapping[tuple[str, str], Line] = {
     ("/healthz", "GET"): Line("/healthz", stranger=200, foreign=200),
@@ -118,7 +151,69 @@ FLASK: Mapping[tuple[str, str], Line] = {
     ("/api", "*"): Line("/api"),
     ("/api/", "*"): Line("/api/"),
     ("/api/<path:rest>", "*"): Line("/api/items/{user}"),
-    ("/", "GET"): Line("/", stranger=303, foreign=200),
+    ("/", "GET"): Line("/", stranger=303, foreign=303),
+    ("/console/", "GET"): Line("/console/", stranger=303, foreign=303),
+    ("/console/account", "GET"): Line("/console/account", stranger=303, foreign=200),
+    ("/console/account/password", "GET"): Line("/console/account/password", stranger=303, foreign=200),
+    ("/console/account/password", "POST"): Line(
+        "/console/account/password", {"old": "x", "password": "stolen"}, stranger=400, foreign=400
+    ),
+    ("/console/activity", "GET"): Line("/console/activity?person={user}", stranger=303),
+    ("/console/activity.csv", "GET"): Line("/console/activity.csv?person={user}", stranger=303),
+    ("/console/settings", "GET"): Line("/console/settings", stranger=303, foreign=303),
+    (_WORKSPACE, "GET"): Line(_WORKSPACE, stranger=303, foreign=200),
+    **{
+        (f"{_WORKSPACE}/{end}", "GET"): Line(f"{_WORKSPACE}/{end}", stranger=303, foreign=200)
+        for end in ("rename", "billing-day")
+    },
+    (f"{_WORKSPACE}/rename", "POST"): Line(f"{_WORKSPACE}/rename", {"name": " "}, stranger=400, foreign=403),
+    (f"{_WORKSPACE}/billing-day", "POST"): Line(f"{_WORKSPACE}/billing-day", {"day": "29"}, stranger=400, foreign=403),
+    (f"{_WORKSPACE}/transfer", "GET"): Line(f"{_WORKSPACE}/transfer?to={{user}}", stranger=303, foreign=403),
+    (f"{_WORKSPACE}/transfer", "POST"): Line(f"{_WORKSPACE}/transfer", {"to": "{user}"}, stranger=400, foreign=403),
+    ("/console/contacts", "GET"): Line("/console/contacts?q={email}&group={group}", stranger=303, foreign=200),
+    ("/console/contacts/new", "GET"): Line("/console/contacts/new", stranger=303, foreign=200),
+    ("/console/contacts/new", "POST"): Line("/console/contacts/new", {"userName": ""}, stranger=400, foreign=403),
+    (_CONTACT, "GET"): Line("/console/contacts/{user}", stranger=303),
+    ("/console/settings/users", "GET"): Line("/console/settings/users?user={user}", stranger=303),
+    (f"{_USERS}/deactivate", "GET"): Line("/console/settings/users/{user}/deactivate", stranger=303),
+    (f"{_USERS}/deactivate", "POST"): Line("/console/settings/users/{user}/deactivate", {}, stranger=400),
+    (f"{_USERS}/activate", "POST"): Line("/console/settings/users/{user}/activate", {}, stranger=400),
+    (_LICENCES, "GET"): Line(_LICENCES, stranger=303, foreign=200),
+    **{
+        (f"{_LICENCES}/{end}", "GET"): Line(f"{_LICENCES}/{end}?type=member", stranger=303, foreign=200)
+        for end in ("add", "reduce", "policy", "new", "holders", "ledger")
+    },
+    **{
+        (f"{_LICENCES}/{end}", "POST"): Line(
+            f"{_LICENCES}/{end}", {"type": "none", "quantity": "1", "policy": "allow"}, stranger=400, foreign=status
+        )
+        for end, status in (("add", 403), ("reduce", 403), ("policy", 404), ("new", 403))
+    },
+    **{
+        (f"{_LICENCES}/reductions/<reduction_id>/cancel", method): Line(
+            f"{_LICENCES}/reductions/{{reduction}}/cancel", None if method == "GET" else {}, stranger=status
+        )
+        for method, status in (("GET", 303), ("POST", 400))
+    },
+    **{
+        (f"{_CONTACT}/{rule}", method): Line(f"/console/contacts/{{user}}/{end}", sent, stranger=stranger)
+        for rule, end, form in _CONTACT_PAGES
+        for method, sent, stranger in (("GET", None, 303), ("POST", form, 400))
+    },
+    (_PROVISIONING, "GET"): Line(_PROVISIONING, stranger=303, foreign=200),
+    (f"{_PROVISIONING}/new", "GET"): Line(f"{_PROVISIONING}/new", stranger=303, foreign=200),
+    (f"{_PROVISIONING}/new", "POST"): Line(f"{_PROVISIONING}/new", {"name": ""}, stranger=400, foreign=403),
+    (_CONNECTION, "GET"): Line(f"{_PROVISIONING}/{{connection}}", stranger=303),
+    (f"{_CONNECTION}/setup", "GET"): Line(f"{_PROVISIONING}/{{connection}}/setup", stranger=303),
+    **{
+        (f"{_CONNECTION}/{rule}", method): Line(f"{_PROVISIONING}/{{connection}}/{end}", body, stranger=stranger)
+        for rule, end in _CONNECTION_PAGES
+        for method, body, stranger in (("GET", None, 303), ("POST", {"scope.scim": "yes", "days": "1"}, 400))
+    },
+    ("/console/settings/requests", "GET"): Line(
+        "/console/settings/requests?connection={connection}&before={request}", stranger=303, foreign=200
+    ),
+    ("/console/settings/requests/<request_id>", "GET"): Line("/console/settings/requests/{request}", stranger=303),
     ("/signin", "GET"): Line("/signin?workspace={workspace}", stranger=200, foreign=303),
     ("/signin", "POST"): Line("/signin", _SIGN_IN, stranger=400, foreign=403),
     ("/signout", "POST"): Line("/signout", {}, stranger=400, foreign=303),
@@ -158,6 +253,12 @@ NOBODYS: Mapping[str, str] = {
     "refresh_token": "refresh_" + "A" * 43,
     "access_token": "scim_" + "A" * 43,
     "dead_link": "A" * 43,
+    "reduction": "01a00000-0000-7000-a000-000000000000",
+    "connection": "01a00000-0000-7000-b000-000000000000",
+    "token": "01a00000-0000-7000-8000-000000000001",
+    "secret": "01a00000-0000-7000-8000-000000000002",
+    "trust": "01a00000-0000-7000-8000-000000000003",
+    "request": "01a00000-0000-7000-8000-000000000004",
     "workspace": "workspace-nowhere",
     "email": "nobody@nowhere.test",
 }
@@ -249,7 +350,24 @@ def new_target(app: Flask) -> Target:
         "refresh_token": issued["refresh_token"],
         "access_token": issued["access_token"],
         "dead_link": dead_link,
+        "reduction": seats.reduce(world.directory, people.call.actor, "member", 1).id,
         "workspace": world.name,
         "email": f"owner@{world.name}.test",
+        **_credentials(world, desk, mark),
     }
     return Target(world, client, named, mark)
+
+
+def _credentials(world: World, desk: OAuthDesk, mark: str) -> Mapping[str, str]:
+    """The ids of the desk's connection, of what it has to authenticate by, and of a request by it."""
+    directory, named = world.directory, (world.name, desk.connection)
+    token, text = access.create_token(directory, *named, secrets.token_bytes)
+    Client(world.app, text).get("/Users")
+    guard = world.app.extensions["guard"]
+    guard.log.flush()
+    trust = clients.create_trust(directory, *named, issuer=ISSUER, audience=mark, key_set=Issuer().key_set)
+    (secret,) = clients.list_clients(directory, *named)[0].secrets
+    wanted = Wanted(connection_id=token.connection_id)
+    ((request, _), *_) = requests.newest(directory, system(world.workspace_id), wanted)
+    ids = {"connection": token.connection_id, "token": token.id, "secret": secret.id, "trust": trust.id}
+    return {**ids, "request": request.id}

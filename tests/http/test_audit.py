@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.directory import access, requests
 from scim_server.directory.requests import Row, Wanted
 from scim_server.domain.actor import system
@@ -172,7 +172,7 @@ def test_without_days_there_is_no_log(new_database: Callable[[str], str]) -> Non
     app = create_app(Settings(database_url=new_database("sqlite"), request_log_days=0))
     upgrade(app.extensions["directory"].engine)
     assert not app.extensions["guard"].log.is_kept
-    app.extensions["directory"].engine.dispose()
+    close(app)
 
 
 @pytest.mark.parametrize("kind", DATABASES)

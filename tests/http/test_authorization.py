@@ -20,7 +20,7 @@ from authlib.oauth2.rfc7523.assertion import private_key_jwt_sign
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.directory import authorization, clients
 from scim_server.settings import Settings
 from scim_server.storage import grants
@@ -435,7 +435,7 @@ class TestJwt:
             assert token["expires_in"] == 5400
             assert desk.reads(token["access_token"]) == 200
         finally:
-            app.extensions["directory"].engine.dispose()
+            close(app)
 
 
 class TestRevocation:

@@ -21,7 +21,7 @@ from scim_server.storage.access_tables import authorization_codes
 from scim_server.storage.db import reading
 from tests.directory.desk import PASSWORD, address
 from tests.directory.desk import Desk as People
-from tests.http.browser import Browser
+from tests.http.browser import ACCOUNT, Browser
 from tests.http.oauth_desk import REDIRECT, Desk, authorization_query, new_desk, parameters
 from tests.support import World, new_world
 
@@ -75,7 +75,7 @@ def test_an_administrator_allows(desk: Desk, owner: Browser) -> None:
     page = owner.get(page_of(desk))
     assert page.status_code == 200
     for shown in (
-        f"client revoke {desk.client.id}",
+        f"/console/settings/provisioning/{desk.client.connection_id}",
         "Acme IdP",
         desk.client.id,
         desk.connection,
@@ -144,7 +144,7 @@ def test_others_are_told_why_not(desk: Desk, role: str) -> None:
     assert page.status_code == 403
     assert "Only an administrator or the owner" in page.text
     assert "Ask one of them to open this page" in page.text
-    token = browser.form("/", "/signout")["csrf_token"]
+    token = browser.form(ACCOUNT, "/signout")["csrf_token"]
     answer = browser.open("POST", page_of(desk), {"csrf_token": token, "decision": "allow"})
     assert answer.status_code == 403
     assert codes(desk) == 0
@@ -159,7 +159,7 @@ def test_an_owner_of_another_workspace_is_told_why_not(desk: Desk) -> None:
     assert "Sign in to the workspace that it is for" in page.text
     for secret in (desk.world.name, desk.connection, "Acme IdP", 'name="decision"'):
         assert secret not in page.text
-    token = browser.form("/", "/signout")["csrf_token"]
+    token = browser.form(ACCOUNT, "/signout")["csrf_token"]
     answer = browser.open("POST", page_of(desk), {"csrf_token": token, "decision": "allow"})
     assert (answer.status_code, codes(desk)) == (403, 0)
 
@@ -181,7 +181,7 @@ def test_an_owner_of_another_workspace_is_told_why_not(desk: Desk) -> None:
     ],
 )
 def test_a_bad_client_or_address_leads_nowhere(desk: Desk, owner: Browser, wrong: dict[str, str | None]) -> None:
-    token = owner.form("/", "/signout")["csrf_token"]
+    token = owner.form(ACCOUNT, "/signout")["csrf_token"]
     path = page_of(desk, **wrong)
     for browser, method, fields in (
         (Browser(desk.app), "GET", None),
@@ -301,7 +301,7 @@ def test_the_page_is_in_no_frame_and_its_form_leads_to_the_client_alone(desk: De
     assert policy["form-action"] == "'self' https://idp.example"
     assert policy["frame-ancestors"] == policy["default-src"] == "'none'"
     assert (headers["X-Frame-Options"], headers["Cache-Control"]) == ("DENY", "no-store")
-    assert owner.get("/").headers["Content-Security-Policy"].endswith("form-action 'self'")
+    assert owner.get(ACCOUNT).headers["Content-Security-Policy"].endswith("form-action 'self'")
 
 
 def test_names_are_escaped(app: Flask, world: World) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.settings import Settings
 from tests.http.declared import ROWS, WRONG, Declared, Kind, Resource, kind_of, lies
 from tests.support import ENTERPRISE_URN, WORKSPACE_URN, World, new_world
@@ -31,7 +31,7 @@ def extended(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iterator[F
     url = app.extensions["directory"].engine.url.render_as_string(hide_password=False)
     extended = create_app(Settings(database_url=url, schemas_folder=str(folder)))
     yield extended
-    extended.extensions["directory"].engine.dispose()
+    close(extended)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from scim_server.app import open_directory
 from scim_server.domain.events import Kind
+from scim_server.opening import open_directory
 from scim_server.settings import Settings
 from scim_server.storage.db import reading
 from scim_server.storage.tables import activity, contacts, members, outbox, seats

@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Table, event, select
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.directory import access, clients
 from scim_server.directory.access import NotAllowed, Taken
 from scim_server.settings import Settings
@@ -117,7 +117,7 @@ def scene(app: Flask, source: Source, keys: Issuer, folder: Path) -> Iterator[Sc
     scene = Scene(new_world(other), source, issuer)
     access.create_connection(scene.world.directory, scene.world.name, scene.connection, "entra")
     yield scene
-    other.extensions["directory"].engine.dispose()
+    close(other)
 
 
 WRONG: Mapping[str, Callable[[Issuer], str]] = {
@@ -359,7 +359,7 @@ def test_a_host_that_is_allowed_no_more_is_asked_no_more(scene: Scene, folder: P
     expect_no_client(moved.ask(client.id, scene.issuer.token()))
     expect_no_token(moved.users(f"Bearer {scene.issuer.token(aud='api://bearer')}"))
     assert scene.source.asked == 0
-    moved.world.directory.engine.dispose()
+    close(later)
 
 
 @pytest.mark.parametrize("kept", ["inline", "fetched"])

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.directory import Directory
 from scim_server.http.limits import FAILURES, Throttle, open_storage
 from scim_server.settings import Settings
@@ -30,7 +30,7 @@ def limited(request: pytest.FixtureRequest, new_database: Callable[[str], str]) 
     directory: Directory = app.extensions["directory"]
     upgrade(directory.engine)
     yield app
-    directory.engine.dispose()
+    close(app)
 
 
 def spend(client: Client, times: int) -> None:
@@ -65,7 +65,7 @@ def test_a_bulk_request_is_one_request(new_database: Callable[[str], str]) -> No
     body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
     answer = new_world(app).client().post("/Bulk", body)
     assert [each["status"] for each in answer.json["Operations"]] == ["201"] * 20
-    app.extensions["directory"].engine.dispose()
+    close(app)
 
 
 @pytest.mark.parametrize("value", ["", "0", "fast", "5/0", "500/1200", "1/-1", "1.5"])
@@ -137,7 +137,7 @@ def test_a_load_beyond_the_limit_gets_429_and_others_are_unharmed(
             load = [pool.submit(loud.get, "/Users?count=1") for _ in range(400)]
             calm = [other.get("/Users?count=1").status_code for _ in range(40)]
             answers = [each.result() for each in load]
-        app.extensions["directory"].engine.dispose()
+        close(app)
     assert calm == [200] * 40
     statuses = Counter(each.status_code for each in answers)
     assert set(statuses) == {200, 429}

@@ -6,7 +6,7 @@ import pytest
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from flask import Flask
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.settings import Settings
 from tests.http.oauth_desk import (
     LOCAL,
@@ -56,7 +56,7 @@ class TestMetadata:
             found = client.get("/.well-known/oauth-protected-resource/scim-server/scim/v2").get_json()
             assert found["resource"] == "https://acme.example/scim-server/scim/v2"
         finally:
-            below.extensions["directory"].engine.dispose()
+            close(below)
 
     @pytest.mark.parametrize("path", ["oauth-authorization-server", "oauth-protected-resource/scim/v2"])
     def test_none_over_plain_http(self, app: Flask, path: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.directory import access, clients, requests
 from scim_server.directory.access import Taken
 from scim_server.directory.requests import Wanted
@@ -44,7 +44,7 @@ def limited(app: Flask) -> Iterator[Flask]:
     url = app.extensions["directory"].engine.url.render_as_string(hide_password=False)
     other = create_app(Settings(database_url=url, rate_limit="1/100"))
     yield other
-    other.extensions["directory"].engine.dispose()
+    close(other)
 
 
 # Consent
@@ -99,7 +99,7 @@ def test_with_a_base_url_that_is_the_audience_whatever_the_host(keyed: Desk, iss
     desk = replace(keyed, app=app)
     refusal(assert_by(desk, issuer, "https://other.example"), 401, "invalid_client")
     assert assert_by(desk, issuer, "https://other.example", aud="https://scim.example").status == 200
-    app.extensions["directory"].engine.dispose()
+    close(app)
 
 
 @pytest.mark.parametrize("about", ["authorization-server", "protected-resource"])
@@ -109,7 +109,7 @@ def test_metadata_is_kept_only_where_no_host_can_change_it(app: Flask, about: st
     url = app.extensions["directory"].engine.url.render_as_string(hide_password=False)
     other = create_app(Settings(database_url=url, base_url="https://scim.example"))
     assert "max-age" in other.test_client().get(path).headers["Cache-Control"]
-    other.extensions["directory"].engine.dispose()
+    close(other)
 
 
 # Limits, and the request log

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.directory import Directory, access
 from scim_server.scim.extensions import InvalidSchema
 from scim_server.scim.paging import KEY_BYTES, Position, fingerprint, seal
@@ -332,7 +332,7 @@ def custom(app: Flask, tmp_path: Path) -> Any:
     url = directory.engine.url.render_as_string(hide_password=False)
     extended = create_app(Settings(database_url=url, schemas_folder=str(folder.parent)))
     yield new_world(extended).client()
-    extended.extensions["directory"].engine.dispose()
+    close(extended)
 
 
 def test_a_custom_extension_is_kept_filtered_sorted_projected_and_published(custom: Client) -> None:

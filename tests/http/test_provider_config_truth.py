@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.directory import Directory
 from scim_server.scim.errors import KINDS
 from scim_server.settings import Settings
@@ -26,7 +26,7 @@ def small(app: Flask) -> Iterator[Flask]:
     url = app.extensions["directory"].engine.url.render_as_string(hide_password=False)
     small = create_app(Settings.model_validate({"database_url": url, **LIMITS}))
     yield small
-    small.extensions["directory"].engine.dispose()
+    close(small)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask, request
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.directory import Directory
 from scim_server.settings import Settings
 from scim_server.storage.upgrade import upgrade
@@ -29,7 +29,7 @@ def proxied(new_database: Callable[[str], str], tmp_path_factory: pytest.TempPat
     upgrade(directory.engine)
     app.add_url_rule("/who", "who", lambda: f"{request.remote_addr} {request.scheme} {request.host}")
     yield app
-    directory.engine.dispose()
+    close(app)
 
 
 def who(app: Flask, sender: str, **headers: str) -> str:

@@ -130,7 +130,7 @@ def test_a_session_of_a_deactivated_contact(site: Site, world: World, kept: list
     first.cookies.clear()
 
     def home(one: httpx.Client) -> int:
-        return one.get("/", headers={"Cookie": cookie}).status_code
+        return one.get("/console/account", headers={"Cookie": cookie}).status_code
 
     assert _answers(kept, home) == {200}, "each worker has taken it"
     cli(site.served.database_url, "contact", "deactivate", contact_id, "--yes", "--workspace", world.name)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.scim.schema import SEATS_ERROR_URN
 from scim_server.settings import Settings
 from tests.support import ENTERPRISE_URN, GROUP_URN, USER_URN, WORKSPACE_URN, Client, World, new_world
@@ -80,7 +80,7 @@ def measured(app: Flask, tmp_path: Path) -> Iterator[Client]:
     url = app.extensions["directory"].engine.url.render_as_string(hide_password=False)
     extended = create_app(Settings(database_url=url, schemas_folder=str(tmp_path)))
     yield new_world(extended).client()
-    extended.extensions["directory"].engine.dispose()
+    close(extended)
 
 
 # What is published

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scim_server.app import create_app
+from scim_server.app import close, create_app
 from scim_server.directory import access
 from scim_server.settings import Settings
 from tests.http.test_rfc7644 import BULK_URN, LIST_URN, names, relative, replaced
@@ -226,7 +226,7 @@ def test_bulk_limits_are_told_and_kept(world: World) -> None:
     for answer, limit in ((many, " 3 operations"), (large, " 2000 bytes")):
         assert answer.status == 413
         assert limit in answer.json["detail"]
-    app.extensions["directory"].engine.dispose()
+    close(app)
 
 
 # Versions

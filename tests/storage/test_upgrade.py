@@ -16,14 +16,16 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, insert, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 import scim_server.storage.access_tables  # noqa: F401 - its tables are of the same metadata
 from scim_server.storage import accounts
 from scim_server.storage.db import open_engine, reading, transaction
+from scim_server.storage.steps import config_for
 from scim_server.storage.tables import metadata
-from scim_server.storage.upgrade import NewerDatabase, StrayRows, config_for, upgrade
+from scim_server.storage.upgrade import NewerDatabase, StrayRows, newest, upgrade
 from tests.conftest import DATABASES
 
 
@@ -51,6 +53,20 @@ def test_migrations_make_the_tables_that_the_program_knows(engine: Engine) -> No
     upgrade(engine)
     with reading(engine) as db:
         assert compare_metadata(MigrationContext.configure(db), metadata) == []
+
+
+def test_the_newest_version_is_told_by_the_names_of_files(engine: Engine) -> None:
+    upgrade(engine)
+    with transaction(engine, "write") as db:
+        assert ScriptDirectory.from_config(config_for(db)).get_heads() == [newest()]
+
+
+def test_what_is_up_to_date_is_upgraded_without_alembic(url: str, engine: Engine) -> None:
+    upgrade(engine)
+    program = "import sys; from scim_server.cli import main; main(sys.argv[1:], standalone_mode=False); "
+    command = [sys.executable, "-c", program + "print('alembic' in sys.modules)", "migrate", "--database", url]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed == "The database is up to date.\nFalse\n"
 
 
 def test_a_database_from_the_future_is_left_alone(engine: Engine) -> None:
@@ -263,3 +279,20 @@ def test_sqlite_plans_for_many_rows(new_database: Callable[[str], str]) -> None:
     assert sizes["sqlite_autoindex_contacts_1"] == "100000 100000 1"
     assert sizes["uq_contacts_owner"] == "100000 1"
     engine.dispose()
+
+
+def test_labels_are_folded_by_an_upgrade(engine: Engine) -> None:
+    filled(engine)
+    labels = {
+        "ann": "Ann O'Neil",
+        "bea": "ÄNNE \N{ANGSTROM SIGN}",
+        "cem": "ΣΊΣΥΦΟΣ",
+        "dia": "\N{FULLWIDTH LATIN CAPITAL LETTER A}b",
+    }
+    with transaction(engine, "write") as db:
+        for contact_id, label in labels.items():
+            db.execute(text("UPDATE contacts SET label = :label WHERE id = :id"), {"label": label, "id": contact_id})
+    upgrade(engine)
+    with reading(engine) as db:
+        keys = {row.id: row.label_key for row in db.execute(text("SELECT id, label_key FROM contacts"))}
+    assert keys == {"ann": "ann o'neil", "bea": "änne å", "cem": "σίσυφοσ", "dia": "ab"}

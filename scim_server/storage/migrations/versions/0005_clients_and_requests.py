@@ -32,7 +32,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "hash", name=op.f("pk_used_assertions")),
     )
-    op.create_index("ix_used_assertions_expires", "used_assertions", ["workspace_id", "expires"], unique=False)
+    op.create_index("ix_used_assertions_expires", "used_assertions", ["expires"], unique=False)
     op.create_table(
         "clients",
         sa.Column("workspace_id", TEXT, nullable=False),
@@ -93,12 +93,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "hash", name=op.f("pk_authorization_codes")),
     )
-    op.create_index(
-        "ix_authorization_codes_client_id",
-        "authorization_codes",
-        ["workspace_id", "client_id", "expires"],
-        unique=False,
-    )
+    op.create_index("ix_authorization_codes_expires", "authorization_codes", ["expires"], unique=False)
     op.create_index("ix_authorization_codes_hash", "authorization_codes", ["hash"], unique=False)
     op.create_table(
         "client_secrets",
@@ -139,9 +134,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_refresh_tokens")),
     )
-    op.create_index(
-        "ix_refresh_tokens_client_id", "refresh_tokens", ["workspace_id", "client_id", "expires"], unique=False
-    )
+    op.create_index("ix_refresh_tokens_expires", "refresh_tokens", ["expires"], unique=False)
     op.create_index("ix_refresh_tokens_family_id", "refresh_tokens", ["workspace_id", "family_id"], unique=False)
     op.create_index("ix_refresh_tokens_hash", "refresh_tokens", ["hash"], unique=False)
     op.create_table(
