@@ -20,7 +20,7 @@ from scim_server.settings import Settings
 from scim_server.storage.db import Busy, reading
 from scim_server.storage.upgrade import upgrade
 from tests.conftest import DATABASES
-from tests.support import Client, World, serving
+from tests.support import Client, World, new_world, serving
 
 TRACES = ("zerafina", "quillmark", "5550987")
 
@@ -166,6 +166,18 @@ def test_old_requests_are_swept(world: World, client: Client) -> None:
     assert len(rows(world)) == 1
     requests.sweep(world.directory, 0)
     assert rows(world) == []
+
+
+def test_what_waits_is_written_when_an_application_is_closed(new_database: Callable[[str], str]) -> None:
+    app = create_app(Settings(database_url=new_database("sqlite")))
+    engine = app.extensions["directory"].engine
+    upgrade(engine)
+    assert new_world(app).client().get("/Users").status == 200
+    close(app)
+    assert engine.pool.checkedin() == 0
+    with reading(engine) as db:
+        assert db.scalar(text("SELECT count(*) FROM requests")) == 1
+    engine.dispose()
 
 
 def test_without_days_there_is_no_log(new_database: Callable[[str], str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from scim_server.http.console import (
+from scim_server.http.console import (  # noqa: F401 - importing them registers their pages
     account,
     activity,
     contact_acts,
@@ -22,23 +22,6 @@ from scim_server.http.console import (
 )
 from scim_server.http.console.frame import around as around  # app.py wires it
 from scim_server.http.console.frame import console
-
-PAGES = (  # importing them registers their pages
-    account,
-    activity,
-    contact_acts,
-    contact_forms,
-    contact_invitations,
-    contacts,
-    credentials,
-    licences,
-    profile,
-    provisioning,
-    requestlog,
-    seat_lists,
-    users,
-    workspace,
-)
 
 
 def mount(app: Flask) -> None:

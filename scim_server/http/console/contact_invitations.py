@@ -12,7 +12,6 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scim_server.directory import invitations
 from scim_server.directory.access import NotAllowed
-from scim_server.directory.contacts import email_to_invite
 from scim_server.directory.invitations import MailFailed
 from scim_server.domain.acts import possible
 from scim_server.domain.contact import Contact, Event, Status
@@ -138,12 +137,7 @@ def _chosen() -> str:
 
 
 def _addresses(contact: Contact) -> list[str]:
-    """The contact's addresses, each once, the one that an invitation goes to by itself first."""
-    invitation = contact.invitation
-    pending = invitation.email if invitation is not None and invitation.pending else None
-    own = [str(each["value"]) for each in contact.profile.get("emails") or () if each.get("value")]
-    every = (each for each in (pending, email_to_invite(contact, contact.profile), *own) if each)
-    found: dict[str, str] = {}
-    for each in every:
-        found.setdefault(each.casefold(), each)
-    return list(found.values())
+    """The contact's addresses, first the one that an invitation goes to by itself: where a pending one went."""
+    own = invitations.addresses_of(contact)
+    pending = contact.invitation.email if contact.invitation is not None and contact.invitation.pending else None
+    return [*([pending] if pending else []), *(each for each in own if each != pending)]
