@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import pytest
 from playwright.sync_api import Page
 
 Scheme = Literal["light", "dark"]
@@ -26,6 +27,8 @@ AXE_OPTIONS: Final = {
     "rules": {"target-size": {"enabled": True}},
     "resultTypes": ["violations"],
 }
+# A mark for tests of nothing but looks, which are no matter of the database.
+on_one_database: Final = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 _STICKS_OUT: Final = """() => {
   const clips = (each) => each && each !== document.body && each !== document.documentElement &&
     (getComputedStyle(each).overflowX !== 'visible' || clips(each.parentElement));

@@ -12,12 +12,9 @@ from scim_server.directory.items import NewItem
 from scim_server.domain.contact import Event
 from scim_server.domain.items import ItemKind
 from tests.browser.desk import Desk, Person, assert_signed_in, assert_signed_out
-from tests.browser.look import look_over, tab_through
+from tests.browser.look import look_over, on_one_database, tab_through
 
 both_ways = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
-
-# how a page looks is no matter of the database
-on_one_database = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 
 
 def to_profile(page: Page, person: Person) -> None:

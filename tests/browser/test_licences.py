@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from scim_server.directory import access, seats
 from scim_server.domain.seats import Policy
 from tests.browser.desk import Desk
-from tests.browser.look import look_over, tab_through
+from tests.browser.look import look_over, on_one_database, tab_through
 
 ANALYST = [{"type": "license", "value": "analyst"}]
 HISTORY = ((300, 20, 6), (240, 0, 7), (170, 10, 9), (90, 0, 5), (20, 0, 4))  # days ago, seats added, people come
@@ -123,6 +123,7 @@ def test_a_policy_is_chosen_and_over_is_warned_about(desk: Desk) -> None:
     look_over(page, "licences-nobody")
 
 
+@on_one_database
 def test_how_it_looks(desk: Desk) -> None:
     with_history(desk)
     page = desk.signed_in("owner")

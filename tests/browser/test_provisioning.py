@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from scim_server.directory import access, clients
 from scim_server.domain.connection import PRESETS
 from tests.browser.desk import Desk
-from tests.browser.look import NARROW, look_over, tab_through
+from tests.browser.look import NARROW, look_over, on_one_database, tab_through
 from tests.directory.desk import address
 from tests.issuer import ISSUER, Issuer
 from tests.support import MEDIA_TYPE
@@ -98,6 +98,7 @@ def test_copying_a_token(desk: Desk) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == token.inner_text()
 
 
+@on_one_database
 def test_the_log_says_why_a_sync_fails(desk: Desk) -> None:
     page, client = desk.signed_in("admin"), desk.world.client(preset="okta")
     assert status(desk, client.token, "POST", json={"userName": "kim@x.test", "displayName": "Kim Vale"}) == 201
@@ -123,6 +124,7 @@ def test_the_log_says_why_a_sync_fails(desk: Desk) -> None:
     look_over(page, "requests-none")
 
 
+@on_one_database
 def test_each_page_looks_as_it_should(desk: Desk) -> None:
     page = desk.signed_in("owner")
     directory, name = desk.world.directory, desk.world.name
@@ -169,6 +171,7 @@ def test_each_page_looks_as_it_should(desk: Desk) -> None:
     look_over(page, "provisioning")
 
 
+@on_one_database
 @pytest.mark.parametrize("preset", PRESETS)
 def test_each_set_up_looks_as_it_should(desk: Desk, preset: str) -> None:
     made = access.create_connection(desk.world.directory, desk.world.name, preset.title(), preset)
@@ -177,6 +180,7 @@ def test_each_set_up_looks_as_it_should(desk: Desk, preset: str) -> None:
     look_over(page, f"setup-{preset}")
 
 
+@on_one_database
 def test_a_question_as_a_dialog_fits_a_phone(desk: Desk) -> None:
     made = access.create_connection(desk.world.directory, desk.world.name, "Okta", "okta")
     access.create_token(desk.world.directory, desk.world.name, "Okta", desk.world.directory.random_bytes)

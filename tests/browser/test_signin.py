@@ -23,6 +23,7 @@ def headed(page: Page, title: str | re.Pattern[str]) -> None:
 
 def typed(page: Page, *texts: str) -> None:
     """Type into the field that has the focus and the ones that Tab comes to, then send by Enter."""
+    page.wait_for_function("document.activeElement.matches('input')")  # autofocus comes after the page
     for index, text in enumerate(texts):
         if index:
             page.keyboard.press("Tab")

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from scim_server.directory import access, seats
 from tests.browser.desk import Desk, assert_signed_in, assert_signed_out
-from tests.browser.look import look_over, tab_through
+from tests.browser.look import look_over, on_one_database, tab_through
 
 SURE = "Are you sure you want to deactivate this user?"
 
@@ -129,6 +129,7 @@ def test_r41_r40_what_is_not_offered(desk: Desk) -> None:
     look_over(team, "users-team")
 
 
+@on_one_database
 def test_how_it_looks(desk: Desk) -> None:
     ann = desk.member("team", "Ann Lee", title="Engineer")
     client = desk.world.client()
