@@ -319,7 +319,8 @@ def rename_workspace(directory: Directory, actor: Actor, name: str) -> Workspace
     name = checked_name(name, "workspace")
 
     def work(db: Db) -> Workspace:
-        before, other = access.workspace_name(db, actor.workspace_id), access.workspace_named(db, name)
+        before = access.workspace_name(db, actor.workspace_id, to_change=True)
+        other = access.workspace_named(db, name)
         renamed = Workspace(id=actor.workspace_id, name=name)
         if before == name:
             return renamed
@@ -363,9 +364,16 @@ def is_empty(directory: Directory) -> bool:
 
 
 def server_key(directory: Directory, name: str, length: int, random_bytes: Callable[[int], bytes]) -> bytes:
-    """The server's secret of that name, `length` bytes: made once, kept in the database, the same in all processes."""
-    new = base64.b64encode(random_bytes(length)).decode()
-    return base64.b64decode(writing(directory.engine, lambda db: access.server_secret(db, name, new)))
+    """The server's secret of that name, `length` bytes: made once, kept in the database, the same in all processes.
+
+    One that is there is only read, so that pages open on a database that can't be written to.
+    """
+    with reading(directory.engine) as db:
+        stored = access.server_secret(db, name)
+    if stored is None:
+        new = base64.b64encode(random_bytes(length)).decode()
+        stored = writing(directory.engine, lambda db: access.add_server_secret(db, name, new))
+    return base64.b64decode(stored)
 
 
 def unknown_workspace(name: str) -> Unknown:

@@ -361,6 +361,7 @@ def context_of(directory: Directory, db: Db, call: Call) -> Context:
         licences=ledger.licences(db, call.workspace_id),
         lifetime=directory.lifetime,
         actor_role=call.actor.role,
+        actor_id=call.actor.id if call.actor.role is not None else None,
     )
 
 

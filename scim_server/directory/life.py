@@ -23,6 +23,7 @@ from scim_server.domain.contact import Contact, Context, Decision, Event, Status
 from scim_server.domain.errors import IllegalTransition, Refused
 from scim_server.domain.group import Membership
 from scim_server.domain.roles import Permission
+from scim_server.domain.seats import DEFAULT_LICENCE
 from scim_server.domain.workspace import transfer as hand_over
 from scim_server.mapping import handed_role, to_wish
 from scim_server.scim.schema import user_name_key
@@ -109,13 +110,15 @@ def administrators(directory: Directory, actor: Actor, *, count: int = MOST_ADMI
 def create(directory: Directory, actor: Actor, values: Mapping[str, Any]) -> Contact:
     """Make an uninvited contact (T1) of `values`: name of FIELDS → text, empty or None for none; others are ignored.
 
-    Raises Taken for a userName in use, BadRow and ScimError for a value that doesn't fit, and domain refusals.
+    Raises Taken for a userName in use, BadRow and ScimError for a value that doesn't fit, and domain refusals:
+    MissingPermission without seats:manage for a person who names another licence type than the usual one.
     """
     body = body_of(directory.types, _read(values), None)
     wish = to_wish(body, None, None, patched=False)
 
     def work(db: Db) -> Contact:
         actor.require(Permission.CONTACTS_EDIT)
+        _check_licence(actor, wish.licence, DEFAULT_LICENCE)
         _check_name(db, actor, wish.draft.user_name, None)
         context = replace(
             contacts.context_of(directory, db, Call(actor, None, "")), draft=wish.draft, new_id=directory.new_id()
@@ -133,7 +136,8 @@ def edit(
 
     `version` is that of the contact as the form showed it. What is so already changes nothing, whatever the version
     (T17). Raises Unknown, Outdated, Taken for a userName in use, BadRow and ScimError for a value that doesn't fit, and
-    domain refusals: RoleAboveOwn, OwnerRoleNotSettable, UnknownLicence, NoFreeSeat.
+    domain refusals: RoleAboveOwn, SignInOfAnother, OwnerRoleNotSettable, UnknownLicence, NoFreeSeat, and
+    MissingPermission for a person without seats:manage who names another licence type.
     """
 
     def work(db: Db) -> Done:
@@ -147,6 +151,7 @@ def edit(
             raise Outdated
         contact = contacts.lapsed(directory, db, Call(actor, None, ""), found)
         wish, events = wish_of(directory.types, new, contact, None)
+        _check_licence(actor, wish.licence, contact.licence)
         _check_name(db, actor, wish.draft.user_name, contact)
         context = contacts.context_of(directory, db, Call(actor, None, ""))
         decision = decide_all(contact, events, replace(context, draft=wish.draft, licence=wish.licence))
@@ -256,6 +261,12 @@ def find(db: Db, workspace_id: str, who: str, *, to_change: bool = False) -> Con
 
 def _read(values: Mapping[str, Any]) -> Values:
     return read_row({name: values[name] for name in FIELDS if name in values})
+
+
+def _check_licence(actor: Actor, wanted: str | None, present: str) -> None:
+    """Let a person choose another licence type only if they look after seats. Raises MissingPermission."""
+    if actor.kind == "contact" and wanted not in (None, present):
+        actor.require(Permission.SEATS_MANAGE)
 
 
 def _check_name(db: Db, actor: Actor, user_name: str, contact: Contact | None) -> None:

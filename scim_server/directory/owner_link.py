@@ -61,7 +61,8 @@ def email_for(db: Db, workspace_id: str, owner: Contact) -> str:
     the operator's link make an account of any address it likes.
     """
     own = accounts.account_of(db, workspace_id, owner.id)
-    return own.email if own is not None else email_to_invite(owner, owner.profile) or owner.user_name
+    # not where an invitation would go: the owner gets none
+    return own.email if own is not None else email_to_invite(None, owner.profile) or owner.user_name
 
 
 def may_reset(db: Db, link: Link, account: Account) -> bool:

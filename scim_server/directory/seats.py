@@ -302,7 +302,7 @@ def set_billing_day(directory: Directory, actor: Actor, day: int) -> int:
         raise NotAllowed(f"A billing cycle begins on a day from 1 to {LAST_DAY}, which every month has, not {day}.")
 
     def work(db: Db) -> int:
-        before = seats.billing_day(db, actor.workspace_id)
+        before = seats.billing_day(db, actor.workspace_id, to_change=True)
         if before != day:
             seats.set_billing_day(db, actor.workspace_id, day)
             _record(directory, db, actor, "seats.billing_day_changed", None, {"billing_day": (before, day)})

@@ -6,6 +6,7 @@ The command line's export and the console's download are the same table. Knows n
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from scim_server.directory.activity import Entry
 COLUMNS: Final = tuple(field.name for field in fields(Entry))
 # What a spreadsheet takes for the beginning of a formula, or may after it has dropped a blank.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - wide ones count too
+# Where one that separates by semicolons or tabs, as in many countries, would begin another cell with a formula.
+_SPLIT: Final = re.compile(r"([;\t][\s\"]*)(?=[=+\-@＝＋－＠])")  # noqa: RUF001
 
 
 class _Passing:
@@ -41,8 +44,9 @@ def csv_lines(entries: Iterable[Entry]) -> Iterator[str]:
 
 
 def harmless(cell: str) -> str:
-    """The cell with an apostrophe before it where a spreadsheet would carry it out as a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) or cell.lstrip().startswith(_FORMULA) else cell
+    """The cell with an apostrophe wherever a spreadsheet would find a formula: before it, and inside at a separator."""
+    whole = _SPLIT.sub(r"\1'", cell)
+    return f"'{whole}" if whole.startswith(_FORMULA) or whole.lstrip().startswith(_FORMULA) else whole
 
 
 def _cell(value: Any) -> str:

@@ -247,8 +247,11 @@ def _opens(db: Db, claim: _Claim, contact: Contact) -> bool:
     if account is None or account.password != claim.password or not contact.account_linked:
         return False
     linked = accounts.account_of(db, claim.workspace_id, contact.id)
-    # a provisioned contact has no account yet: the one with its e-mail, if its mailbox made it, becomes it
-    return account.proven if linked is None else linked.id == account.id
+    if linked is not None:
+        return linked.id == account.id
+    # a provisioned contact has no account yet: the one with its e-mail, if its mailbox made it, becomes it. Not the
+    # owner, whose e-mail an identity provider writes: their link alone lets them in
+    return account.proven and not contact.owner
 
 
 def _is_proven(account: Account, link: Link) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 from scim_server.domain import invitation as invitations
 from scim_server.domain import seats
-from scim_server.domain.errors import InvitationNotPending, OwnerRoleNotSettable, RoleAboveOwn
+from scim_server.domain.errors import InvitationNotPending, OwnerRoleNotSettable, RoleAboveOwn, SignInOfAnother
 from scim_server.domain.events import ContactEvent, Fact
 from scim_server.domain.invitation import Invitation
 from scim_server.domain.record import Contact, Context, Draft
@@ -27,6 +27,9 @@ from scim_server.domain.transitions import (
     Status,
     Transition,
 )
+
+# Where a profile keeps the e-mails, and where the next invitation is to go: whoever reads its mail is the contact.
+_ADDRESSES: Final = ("emails", "urn:ietf:params:scim:schemas:extension:workspace:2.0:User")
 
 
 def apply(row: Transition, contact: Contact, context: Context) -> Contact:
@@ -100,6 +103,7 @@ def _edited(contact: Contact, context: Context) -> Contact:
         _check_rank(contact.role, context)
     if _signs_in_otherwise(contact, draft, context):
         _check_rank(contact.role, context)
+        _check_colleague(contact, context)
     return replace(
         contact,
         user_name=draft.user_name,
@@ -119,7 +123,17 @@ def _signs_in_otherwise(contact: Contact, draft: Draft, context: Context) -> boo
         return True
     if context.actor_role is None and _standing(context) is Role.ADMIN and contact.role is Role.OWNER:
         return False
-    return (contact.user_name, contact.profile.get("emails")) != (draft.user_name, draft.profile.get("emails"))
+    return contact.user_name != draft.user_name or any(
+        contact.profile.get(name) != draft.profile.get(name) for name in _ADDRESSES
+    )
+
+
+def _check_colleague(contact: Contact, context: Context) -> None:
+    # who has an account at the new address, in whatever workspace, might sign in as the colleague
+    role, another = context.actor_role, context.actor_id != contact.id
+    below_admin = role is not None and outranks(Role.ADMIN, role)
+    if below_admin and another and contact.sign_in_allowed and not outranks(_standing(context), contact.role):
+        raise SignInOfAnother
 
 
 def _check_rank(role: Role, context: Context) -> None:

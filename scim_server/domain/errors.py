@@ -71,6 +71,18 @@ class RoleAboveOwn(Refused):
         )
 
 
+class SignInOfAnother(Refused):
+    """A person below an admin changes how a colleague signs in who doesn't rank below them."""
+
+    code = "sign_in_of_another"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only an administrator changes the userName, the e-mail addresses or the password of a colleague who may "
+            "sign in."
+        )
+
+
 class OnlyOwner(Refused):
     """Something that nobody but the owner may do (T15)."""
 

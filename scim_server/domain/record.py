@@ -76,7 +76,8 @@ class Context:
 
     `invite`: access is given by invitation (D2). `email`: where an invitation goes. `account_email`: whose account
     accepts it. `draft` and `new_id` are for creating and editing; `licence` is the type wanted by a new contact or by
-    a change of licence. `actor_role` is the role of the person who asks, None for a connection or the system.
+    a change of licence. `actor_role` and `actor_id` are the role of the person who asks and which contact they are,
+    None for a connection or the system.
     """
 
     now: datetime
@@ -90,6 +91,7 @@ class Context:
     new_id: str = ""
     licence: str | None = None
     actor_role: Role | None = None
+    actor_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,7 +183,8 @@ def refusal(status: int, message: str = "", *, title: str = "", detail: str = ""
     """A page that says no: by the status's own words, or by others; `values` are what else the page is to have."""
     own_title, own_message = _WORDS.get(status, _WORDS[400 if status < 500 else 500])
     words = {"title": title or own_title, "message": message or own_message, "detail": detail}
-    return render("refusal.html", status, **words, **values)
+    # a page about a fault leaves messages where they are: it may be the cookie that can't be read
+    return render("refusal.html", status, is_fault=status >= 500, **words, **values)
 
 
 def refused(error: Exception) -> AnyResponse | HTTPException:

@@ -102,9 +102,10 @@ def rename_workspace(db: Db, workspace: Workspace) -> None:
         raise LostRace from error
 
 
-def workspace_name(db: Db, workspace_id: str) -> str:
-    """What the workspace is called."""
-    return str(db.scalar(select(workspaces.c.name).where(workspaces.c.workspace_id == workspace_id)))
+def workspace_name(db: Db, workspace_id: str, *, to_change: bool = False) -> str:
+    """What the workspace is called; its row is locked where that is to be changed."""
+    query = select(workspaces.c.name).where(workspaces.c.workspace_id == workspace_id)
+    return str(db.scalar(query.with_for_update() if to_change else query))
 
 
 def all_workspaces(db: Db) -> Sequence[Workspace]:
@@ -283,15 +284,17 @@ def revoke_tokens_of(db: Db, workspace_id: str, contact_id: str, now: datetime) 
     )
 
 
-def server_secret(db: Db, name: str, new: str) -> str:
-    """The secret of that name: `new` if there was none, else what was stored first, the same for all processes."""
-    known = select(secrets.c.value).where(secrets.c.name == name)
-    stored = db.scalar(known)
-    if stored is None:
-        insert_new = (postgresql if db.dialect.name == "postgresql" else sqlite).insert(secrets)
-        db.execute(insert_new.values(name=name, value=new).on_conflict_do_nothing())
-        stored = db.scalar(known)
-    return str(stored)
+def server_secret(db: Db, name: str) -> str | None:
+    """The server's secret of that name, the same for all processes; None where there is none yet."""
+    stored: str | None = db.scalar(select(secrets.c.value).where(secrets.c.name == name))
+    return stored
+
+
+def add_server_secret(db: Db, name: str, new: str) -> str:
+    """The secret of that name: `new` if there was none, else what was stored first."""
+    insert_new = (postgresql if db.dialect.name == "postgresql" else sqlite).insert(secrets)
+    db.execute(insert_new.values(name=name, value=new).on_conflict_do_nothing())
+    return str(server_secret(db, name))
 
 
 _NOTED_IN: Final = {"token": tokens, "trust": trusts, "secret": client_secrets}

@@ -15,6 +15,7 @@ from sqlalchemy import Connection as Db
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from scim_server.domain.transitions import Status
 from scim_server.scim.schema import user_name_key
 from scim_server.storage.access import hash_of
 from scim_server.storage.db import LostRace
@@ -132,15 +133,20 @@ def forget_account(db: Db, account_id: str) -> None:
 
 
 def contact_named(db: Db, workspace_id: str, email: str) -> str | None:
-    """The id of the contact who is meant by an e-mail: by its userName, else the only one with that address."""
+    """The id of the active contact who is meant by an e-mail: by its userName, else the only one with that address.
+
+    Others, who may not sign in, are passed over: whoever may make contacts could else keep somebody out by one.
+    """
     key = email_key(email)
-    of_name = select(contacts.c.id).where(contacts.c.workspace_id == workspace_id, contacts.c.user_name_key == key)
-    named: str | None = db.scalar(of_name)
+    may_sign_in = and_(contacts.c.workspace_id == workspace_id, contacts.c.status == Status.ACTIVE.value)
+    named: str | None = db.scalar(select(contacts.c.id).where(may_sign_in, contacts.c.user_name_key == key))
     if named is not None:
         return named
+    mine = and_(contact_emails.c.workspace_id == contacts.c.workspace_id, contact_emails.c.contact_id == contacts.c.id)
     of_email = (
-        select(contact_emails.c.contact_id)
-        .where(contact_emails.c.workspace_id == workspace_id, contact_emails.c.value_key == key)
+        select(contacts.c.id)
+        .join(contact_emails, mine)
+        .where(may_sign_in, contact_emails.c.workspace_id == workspace_id, contact_emails.c.value_key == key)
         .distinct()
         .limit(2)
     )

@@ -130,9 +130,13 @@ def set_policy(db: Db, workspace_id: str, licence: str, policy: Policy) -> None:
     db.execute(update(licence_types).where(_type(workspace_id, licence)).values(policy=policy.value))
 
 
-def billing_day(db: Db, workspace_id: str) -> int:
-    """The day of the month on which the workspace's billing cycles begin."""
-    return int(db.scalars(select(workspaces.c.billing_day).where(workspaces.c.workspace_id == workspace_id)).one())
+def billing_day(db: Db, workspace_id: str, *, to_change: bool = False) -> int:
+    """The day of the month on which the workspace's billing cycles begin; locked where it is to be changed.
+
+    References to the row stay possible: FOR NO KEY UPDATE.
+    """
+    query = select(workspaces.c.billing_day).where(workspaces.c.workspace_id == workspace_id)
+    return int(db.scalars(query.with_for_update(key_share=True) if to_change else query).one())
 
 
 def set_billing_day(db: Db, workspace_id: str, day: int) -> None:

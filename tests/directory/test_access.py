@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 
 from scim_server.directory import Directory, access, activity
 from scim_server.directory.access import NotAllowed, Taken, Unknown
@@ -159,3 +160,21 @@ def test_of_two_that_want_a_name_one_gets_it(app: Flask, world: World, boss: Act
 
     with ThreadPoolExecutor(2) as threads:
         assert sorted(threads.map(rename, [boss, person(other, other.owner_id, Role.OWNER)])) == [False, True]
+
+
+def test_a_servers_secret_that_is_there_is_only_read(world: World) -> None:
+    engine = world.directory.engine
+    name = f"test {world.name}"
+    made_first = access.server_key(world.directory, name, 8, secrets.token_bytes)
+    statements: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert access.server_key(world.directory, name, 8, secrets.token_bytes) == made_first
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert any(each.startswith("SELECT") for each in statements)
+    assert "BEGIN IMMEDIATE" not in statements, "so pages open on a file that can only be read"

@@ -189,12 +189,18 @@ def test_without_a_database_pages_say_so(new_database: Callable[[str], str], mon
     def busy(*_: object) -> bytes:
         raise Busy("The database is away")
 
+    def broken(*_: object) -> bytes:
+        raise ValueError("a fault")
+
     monkeypatch.setattr("scim_server.storage.access.server_secret", busy)
     for path in (ACCOUNT, "/signin", "/nothing", "/static/style.css"):
         answer = browser.get(path)
         page = path in (ACCOUNT, "/signin")
         assert (answer.status_code == 503) is page
         assert (answer.headers.get("Retry-After") == "1") is page
+    monkeypatch.setattr("scim_server.storage.access.server_secret", broken)
+    answer = browser.get("/signin")
+    assert (answer.status_code, "Something went wrong" in answer.text) == (500, True)
     monkeypatch.undo()
     assert browser.get("/signin").status_code == 200
     with directory.engine.begin() as db:

@@ -39,7 +39,8 @@ def password_form() -> Response:
 def password() -> AnyResponse:
     """Change it; the account's other sessions end."""
     found, form = visitor(), request.form
-    tried = (found.workspace, found.user.session.contact.user_name)
+    session = found.user.session
+    tried = (session.workspace_id, session.contact.id)  # no name, which they may change to have more tries
     if (wait := must_wait(*tried)) is not None:
         return wait
     old, new = form.get("old", ""), form.get("password", "")

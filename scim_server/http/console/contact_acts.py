@@ -21,7 +21,7 @@ from scim_server.domain.contact import Contact, Event
 from scim_server.domain.errors import MissingPermission, NoFreeSeat, OwnerProtected, Refused
 from scim_server.domain.roles import Permission
 from scim_server.http.console.frame import Visitor, console, directory, done, told, visitor
-from scim_server.http.console.profile import contact_of, name_of, page, path_of
+from scim_server.http.console.profile import called, contact_of, name_of, page, path_of
 from scim_server.scim.errors import ScimError
 from scim_server.scim.filter import parse_filter
 from scim_server.scim.schema import USER
@@ -83,7 +83,7 @@ def ask_act(contact_id: str, act: str) -> AnyResponse:
     found = visitor(question.permission)
     contact = contact_of(found, contact_id).contact
     if not _is_offered(found, contact, question.event):
-        return done(question.so_already.format(name=name_of(contact)), path_of(contact), "warn")
+        return done(question.so_already.format(name=called(contact)), path_of(contact), "warn")
     return _asked(found, contact, act)
 
 
@@ -100,7 +100,7 @@ def do_act(contact_id: str, act: str) -> AnyResponse:
     except (Refused, ScimError) as error:
         return _asked(found, contact, act, error)
     said = question.said if result.changed else question.so_already
-    return done(said.format(name=name_of(contact)), path_of(contact), "good" if result.changed else "warn")
+    return done(said.format(name=called(contact)), path_of(contact), "good" if result.changed else "warn")
 
 
 def _is_offered(found: Visitor, contact: Contact, event: Event) -> bool:
@@ -146,8 +146,8 @@ def delete(contact_id: str) -> AnyResponse:
         raise
     except (Refused, ScimError) as error:
         return _delete(found, contact, error)
-    items = f" Their linked items belong to {name_of(heir)} now." if heir else ""
-    return done(f"{name_of(contact)} is deleted for good.{items}", "/contacts")
+    items = f" Their linked items belong to {called(heir)} now." if heir else ""
+    return done(f"{called(contact)} is deleted for good.{items}", "/contacts")
 
 
 def _delete(found: Visitor, contact: Contact, error: Refused | ScimError | None = None) -> Response:

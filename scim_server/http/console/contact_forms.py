@@ -15,7 +15,7 @@ from scim_server.domain.errors import MissingPermission, NoFreeSeat, OwnerRoleNo
 from scim_server.domain.roles import Permission, Role
 from scim_server.domain.seats import DEFAULT_LICENCE
 from scim_server.http.console.frame import Visitor, console, directory, done, show, told, visitor
-from scim_server.http.console.profile import ROLES, contact_of, name_of, page, path_of, roles_for
+from scim_server.http.console.profile import ROLES, called, contact_of, page, path_of, roles_for
 from scim_server.scim.errors import ScimError
 
 # The texts of the form, in its order: (name in life.FIELDS, label, type, hint)
@@ -52,7 +52,7 @@ def create_contact() -> AnyResponse:
         raise
     except (Refused, ScimError) as error:
         return _new(found, values, error)
-    return done(f"{name_of(contact)} is added. Invite them to let them sign in.", path_of(contact))
+    return done(f"{called(contact)} is added. Invite them to let them sign in.", path_of(contact))
 
 
 @console.get("/contacts/<contact_id>/edit")
@@ -75,7 +75,7 @@ def save_contact(contact_id: str) -> AnyResponse:
         raise
     except (Refused, ScimError) as error:
         return _edit(found, contact, {**values, "version": request.form.get("version", "")}, error)
-    return done(f"{name_of(saved.contact)} is saved." if saved.changed else "Nothing was changed.", path_of(contact))
+    return done(f"{called(saved.contact)} is saved." if saved.changed else "Nothing was changed.", path_of(contact))
 
 
 @console.get("/contacts/<contact_id>/role")
@@ -103,7 +103,7 @@ def change_role(contact_id: str) -> AnyResponse:
         raise
     except (Refused, ScimError) as error:
         return _role(found, contact, error)
-    return done(f"The role of {name_of(saved)} is {ROLES[saved.role]}.", path_of(contact))
+    return done(f"The role of {called(saved)} is {ROLES[saved.role]}.", path_of(contact))
 
 
 def _sent() -> dict[str, str]:

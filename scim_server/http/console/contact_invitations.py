@@ -18,7 +18,7 @@ from scim_server.domain.contact import Contact, Event, Status
 from scim_server.domain.errors import EmailMissing, MissingPermission, NoFreeSeat, Refused
 from scim_server.domain.roles import Permission
 from scim_server.http.console.frame import Visitor, console, directory, done, told, visitor
-from scim_server.http.console.profile import contact_of, name_of, page, path_of
+from scim_server.http.console.profile import called, contact_of, name_of, page, path_of
 from scim_server.scim.errors import ScimError
 
 # Kind of page → its title, and its button's label
@@ -44,7 +44,7 @@ def invite(contact_id: str) -> AnyResponse:
         sent = invitations.invite(directory(), found.call, contact.id, _chosen())
     except (Refused, ScimError) as error:
         return _refused(found, contact, "invite", error)
-    return done(f"{name_of(contact)} is invited: a mail is on its way to {sent.email}.", path_of(contact))
+    return done(f"{called(contact)} is invited: a mail is on its way to {sent.email}.", path_of(contact))
 
 
 @console.get("/contacts/<contact_id>/resend")
@@ -78,7 +78,7 @@ def revoke(contact_id: str) -> AnyResponse:
         invitations.revoke(directory(), found.call, contact.id)
     except (Refused, ScimError) as error:
         return _refused(found, contact, "revoke", error)
-    return done(f"The invitation of {name_of(contact)} is taken back.", path_of(contact))
+    return done(f"The invitation of {called(contact)} is taken back.", path_of(contact))
 
 
 def _question(contact_id: str, events: tuple[Event, ...], kind: str) -> AnyResponse:
@@ -86,7 +86,7 @@ def _question(contact_id: str, events: tuple[Event, ...], kind: str) -> AnyRespo
     if not set(events) & set(possible(contact, found.actor)):
         if contact.status is Status.INACTIVE and Event.REINVITE in events:
             found.actor.require(Permission.CONTACTS_DELETE)
-        return done(f"That isn't possible for {name_of(contact)} now; nothing was changed.", path_of(contact), "warn")
+        return done(f"That isn't possible for {called(contact)} now; nothing was changed.", path_of(contact), "warn")
     return _form(found, contact, kind)
 
 

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scim_server.directory import Directory
 from scim_server.directory.access import Unknown
-from scim_server.directory.contacts import Call
+from scim_server.directory.contacts import Call, shortened
 from scim_server.domain.actor import Actor
 from scim_server.domain.errors import MissingPermission, Refused
 from scim_server.domain.roles import Permission
@@ -37,6 +37,7 @@ SETTINGS: Final = (
     ("/settings/requests", "Request log", Permission.WORKSPACE_MANAGE),
     ("/settings/workspace", "Workspace", Permission.WORKSPACE_MANAGE),
 )
+MOST_SAID: Final = 400  # characters of a message; it is in a cookie, of which browsers keep 4 KB
 console = Blueprint("console", __name__, url_prefix=CONSOLE)
 
 
@@ -84,7 +85,7 @@ def show(found: Visitor, template: str, status: int = 200, **values: Any) -> Res
 
 def done(message: str, path: str, category: str = "good") -> AnyResponse:
     """After a change: on to a page of the console, which says what was done."""
-    flash(message, category)
+    flash(shortened(message, MOST_SAID), category)
     return to(path)
 
 

@@ -14,6 +14,7 @@ from scim_server.directory import activity, life
 from scim_server.directory import profile as beside
 from scim_server.directory.access import Unknown
 from scim_server.directory.columns import row_of
+from scim_server.directory.contacts import shortened
 from scim_server.directory.life import Shown
 from scim_server.domain.acts import possible
 from scim_server.domain.contact import Contact, Event
@@ -88,6 +89,11 @@ def contact_of(found: Visitor, contact_id: str) -> Shown:
 def name_of(contact: Contact) -> str:
     """What to call a contact."""
     return str(contact.profile.get("displayName") or contact.user_name)
+
+
+def called(contact: Contact) -> str:
+    """The same in a sentence on the next page, which goes there in a cookie of 4 KB: cut where it is too long."""
+    return shortened(name_of(contact))
 
 
 def path_of(contact: Contact) -> str:

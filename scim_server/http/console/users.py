@@ -18,7 +18,7 @@ from scim_server.domain.contact import Contact, Event
 from scim_server.domain.errors import MissingPermission, NoFreeSeat, OwnerProtected, Refused
 from scim_server.domain.roles import Permission
 from scim_server.http.console.frame import Visitor, console, directory, done, show, told, visitor
-from scim_server.http.console.profile import contact_of, name_of, page
+from scim_server.http.console.profile import called, contact_of, name_of, page
 from scim_server.http.pages import CONSOLE, at
 from scim_server.mapping import first_value
 from scim_server.scim.errors import ScimError
@@ -111,7 +111,7 @@ def _question(found: Visitor, contact: Contact, error: Refused | ScimError | Non
 
 
 def _done(contact: Contact, what: str, category: str = "good") -> AnyResponse:
-    return done(f"{name_of(contact)} {what}.", _address(user=contact.id), category)
+    return done(f"{called(contact)} {what}.", _address(user=contact.id), category)
 
 
 def _address(end: str = "", **changed: str | None) -> str:

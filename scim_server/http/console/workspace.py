@@ -17,7 +17,7 @@ from scim_server.domain.errors import MissingPermission, OnlyOwner, Refused
 from scim_server.domain.roles import Permission, Role
 from scim_server.domain.seats import SeatState
 from scim_server.http.console.frame import SETTINGS, Visitor, console, directory, done, show, to, told, visitor
-from scim_server.http.console.profile import ROLES, name_of
+from scim_server.http.console.profile import ROLES, called, name_of
 
 PAGE: Final = "/settings/workspace"
 _FOUND: Final = 10  # contacts that a search for the next owner shows
@@ -108,7 +108,7 @@ def transfer() -> AnyResponse:
         before, after = life.transfer(directory(), found.actor, contact.id)
     except Refused as error:
         return _question(found, contact, error)
-    words = f"{name_of(after)} owns the workspace now. Your role is {ROLES[before.role]}."
+    words = f"{called(after)} owns the workspace now. Your role is {ROLES[before.role]}."
     return done(words, PAGE if before.role is Role.ADMIN else "/")
 
 

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from scim_server.directory import activity as log
 from scim_server.domain.actor import system
+from scim_server.storage import tables
+from scim_server.storage.db import reading
 from tests.directory.desk import PASSWORD, Desk, address
 from tests.http.browser import ACCOUNT, Browser
 from tests.http.console.visits import visiting
@@ -86,6 +89,22 @@ def test_a_password_is_not_guessed_by_whoever_holds_a_session(world: World) -> N
     assert int(last.headers["Retry-After"]) > 0
     assert 'class="bar__nav"' in last.text
     assert change(browser).status_code == 429, "not even the right one is looked at"
+
+
+def test_another_name_gives_no_more_tries(world: World) -> None:
+    browser = visiting(world, "team")
+    while change(browser, old="a guess").status_code != 429:
+        pass
+    path = f"/console/contacts/{newest_id(world)}/edit"
+    assert browser.send(path, path, userName="another@x.test").status_code == 303
+    assert change(browser).status_code == 429
+
+
+def newest_id(world: World) -> str:
+    """The id of the workspace's newest contact."""
+    with reading(world.directory.engine) as db:
+        of_workspace = tables.contacts.c.workspace_id == world.workspace_id
+        return str(db.scalar(select(func.max(tables.contacts.c.id)).where(of_workspace)))
 
 
 def test_a_password_that_the_workspace_keeps_is_changed_there(world: World, app: Flask) -> None:

@@ -146,10 +146,12 @@ def test_pages_go_to_the_oldest_and_back(client: Client, owner: Browser, monkeyp
 
 def test_the_download_is_the_export(world: World, client: Client, owner: Browser) -> None:
     client.user("ann@x.test", displayName="=cmd|' /C calc'!A0")
+    client.user("mid@x.test", displayName='a;=1+1;b-c\t "@x')
     client.user("zoe@x.test", displayName="Zoë, “the” O'Hara")
     found = sheet(owner)
     assert [each["id"] for each in found] == sorted(each["id"] for each in found), "oldest first, as the export is"
-    assert found[-2]["subject"] == "'=cmd|' /C calc'!A0", "no cell is a formula"
+    assert found[-3]["subject"] == "'=cmd|' /C calc'!A0", "no cell is a formula"
+    assert found[-2]["subject"] == "a;'=1+1;b-c\t \"'@x", "nor what other separators make one"
     assert found[-1]["subject"] == "Zoë, “the” O'Hara"
     entries = log.find(world.directory, system(world.workspace_id), log.Wanted(), count=1000)
     assert owner.get(f"{PAGE}.csv").get_data().decode("utf-8-sig") == "".join(csv_lines(entries))

@@ -77,6 +77,16 @@ def test_an_edit_changes_what_was_changed(client: Client, owner: Browser) -> Non
     assert read(client, ann)["meta"]["version"] == version
 
 
+def test_a_long_name_fits_into_the_cookie_that_says_what_was_done(world: World, client: Client, owner: Browser) -> None:
+    name = "".join(chr(0x4E00 + number * 7) for number in range(500))  # not two alike, so that nothing is compressed
+    ann = client.user("ann@x.test", displayName=name)["id"]
+    said = owner.send(edit_path(ann), edit_path(ann), title="Boss")
+    assert all(len(each) < 4093 for each in said.headers.getlist("Set-Cookie"))
+    page = owner.get(said.headers["Location"]).text
+    assert f"{name[:63]}… is saved." in page
+    assert f"{name}</h1>" in page, "the page itself has the whole name"
+
+
 def test_two_who_edit_at_once(client: Client, owner: Browser) -> None:
     ann = client.user("ann@x.test", title="Boss")["id"]
     form = owner.form(edit_path(ann), edit_path(ann))
