@@ -79,7 +79,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.mount(app, directory, guard, settings.base_url)
     key = cache(partial(access.server_key, directory, "session", pages.KEY_BYTES, os.urandom))
     site = pages.Site(
-        directory=directory, base_url=settings.base_url, key=key, throttle=guard.throttle, around=console.around
+        directory=directory,
+        base_url=settings.base_url,
+        key=key,
+        throttle=guard.throttle,
+        around=console.around,
+        mails=bool(settings.mail_url),
     )
     pages.mount(app, site)
     signin.mount(app)

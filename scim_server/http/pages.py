@@ -75,7 +75,7 @@ log = structlog.get_logger(__name__)
 class Site:
     """What pages need. `base_url` is the one that people reach them under, "" for the request's own; `key` signs the
     cookie; `throttle` counts failures. `around` gives the values that put a refusal of that status into the frame of
-    the page that it is instead of.
+    the page that it is instead of. `mails`: whether letters are sent, not written into a folder.
     """
 
     directory: Directory
@@ -83,6 +83,7 @@ class Site:
     key: Callable[[], bytes]
     throttle: Throttle
     around: Callable[[int], Mapping[str, Any]] = lambda _: {}
+    mails: bool = False
 
 
 class Cookies(SecureCookieSessionInterface):
@@ -126,7 +127,7 @@ def mount(app: Flask, site: Site) -> None:
         Blueprint("pages", __name__, template_folder="templates", static_folder="static", static_url_path=STATIC)
     )
     app.jinja_env.globals.update(at=at, version=_version())
-    app.jinja_env.filters.update(instant=_instant, iso=_iso)
+    app.jinja_env.filters.update(instant=_instant, second=_second, iso=_iso)
     app.before_request(_guard)
     app.after_request(_secured)
     for kind in (HTTPException, Refused, Busy, Exception):
@@ -269,6 +270,11 @@ def _version() -> str:
 def _instant(value: datetime) -> str:
     """A time as people read it: to the minute, in UTC."""
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _second(value: datetime) -> str:
+    """A time in a log, to the second, in UTC."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _iso(value: datetime) -> str:

@@ -123,7 +123,8 @@ def test_the_newest_activity(logs: Logs, wanted: dict[str, Any], index: str, bef
 
 REQUESTS: Final[list[tuple[dict[str, Any], str]]] = [
     ({}, "ix_requests_newest"),
-    ({"since": LAST - timedelta(seconds=20), "method": "POST"}, "ix_requests_newest"),
+    # or by the few connections, where next to nothing is in the span
+    ({"since": LAST - timedelta(seconds=20), "method": "POST"}, "ix_requests_(newest|connection_id)"),
     ({"errors": True}, "ix_requests_refused"),
     ({"status": 404}, "ix_requests_refused"),
     ({"status_class": 5}, "ix_requests_refused"),
@@ -141,7 +142,7 @@ def test_the_newest_requests(logs: Logs, wanted: dict[str, Any], index: str, bef
         wanted = {**wanted, "connection_id": logs.connection_id}
     with pytest.MonkeyPatch.context() as patch, plans(logs.directory, patch) as found:
         requests.newest(logs.db, logs.workspace_id, requests.Wanted(**wanted), before=before, count=50)
-    assert index in found[-1], found[-1]
+    assert re.search(index, found[-1]), found[-1]
     assert not SCAN.search(found[-1]), found[-1]
 
 

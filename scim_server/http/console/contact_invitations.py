@@ -19,6 +19,7 @@ from scim_server.domain.errors import EmailMissing, MissingPermission, NoFreeSea
 from scim_server.domain.roles import Permission
 from scim_server.http.console.frame import Visitor, console, directory, done, told, visitor
 from scim_server.http.console.profile import called, contact_of, name_of, page, path_of
+from scim_server.http.pages import site
 from scim_server.scim.errors import ScimError
 
 # Kind of page → its title, and its button's label
@@ -44,7 +45,7 @@ def invite(contact_id: str) -> AnyResponse:
         sent = invitations.invite(directory(), found.call, contact.id, _chosen())
     except (Refused, ScimError) as error:
         return _refused(found, contact, "invite", error)
-    return done(f"{called(contact)} is invited: a mail is on its way to {sent.email}.", path_of(contact))
+    return done(f"{called(contact)} is invited. {_mailed(sent.email)}", path_of(contact))
 
 
 @console.get("/contacts/<contact_id>/resend")
@@ -61,7 +62,7 @@ def resend(contact_id: str) -> AnyResponse:
         sent = invitations.resend(directory(), found.call, contact.id, _chosen())
     except (Refused, ScimError) as error:
         return _refused(found, contact, "resend", error)
-    return done(f"A new invitation is on its way to {sent.email}.", path_of(contact))
+    return done(f"The invitation is made anew. {_mailed(sent.email)}", path_of(contact))
 
 
 @console.get("/contacts/<contact_id>/revoke-invitation")
@@ -134,6 +135,12 @@ def _chosen() -> str:
     if other:
         raise NotAllowed("Choose “Another address” for the one that you typed, or leave that field empty.")
     return email
+
+
+def _mailed(email: str) -> str:
+    if site().mails:
+        return f"A mail is on its way to {email}."
+    return f"No mail server is set up: the mail to {email} is a file in the server's mail folder."
 
 
 def _addresses(contact: Contact) -> list[str]:

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from flask import Response, request
 
 from scim_server.directory import roster
+from scim_server.directory.contacts import shortened
 from scim_server.directory.roster import Named, Page, Wanted
 from scim_server.domain.contact import Status
 from scim_server.domain.errors import Refused
@@ -68,7 +69,8 @@ def contacts() -> Response:
     except Refused as error:
         problem, status = told(error)
         return _show(found, replace(asked, page=""), Page(lines=()), problem, status)
-    return _show(found, asked, page)
+    no_group = asked.group and not page.lines and _group(found, asked.group) is None
+    return _show(found, asked, page, f"There is no group named {shortened(asked.group)!r}." if no_group else "")
 
 
 def _asked() -> Asked:

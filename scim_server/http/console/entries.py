@@ -132,7 +132,7 @@ def _path(found: Visitor, kind: str, subject_id: str | None, name: str) -> str:
 def _change(name: str, before: Any, after: Any) -> Change:
     return Change(
         name=_FACTS.get(name) or capital(name.replace("_", " ")),
-        before="" if before is None else _shown(before),
+        before="" if before in (None, after) else _shown(before),  # the same is told for what the row is about
         after=_shown(after),
     )
 

@@ -225,6 +225,16 @@ MEANINGS: Final = (
     ),
     Meaning(
         status=404,
+        has="no such endpoint",
+        title="There is nothing at this address",
+        words="The address has a part that SCIM doesn't have here. Which one is left out of this log, as what a client "
+        "sent is.",
+        advice="Compare the URL at the identity provider with the SCIM base URL, letter for letter: mostly a part is "
+        "missing, or stands twice.",
+        link=_TOKENS,
+    ),
+    Meaning(
+        status=404,
         title="There is no such user or group",
         words="It was deleted, or never was in this workspace. Whoever was deleted can't come back under the same id.",
         advice="Most identity providers then search by userName, and create the person again. If this one doesn't, "

@@ -94,7 +94,7 @@ def test_what_is_found_empty_says_what_to_do(client: Client, owner: Browser) -> 
     page = owner.get(f"{LIST}?q=nobody").text
     assert "No contact matches" in page
     assert "Clear filters" in page
-    assert "No contact matches" in owner.get(f"{LIST}?group=nothing").text
+    assert "There is no group named" in owner.get(f"{LIST}?group=nothing").text
     (mine,) = [each["id"] for each in client.get("/Users").json["Resources"]]
     path = f"{WORKSPACE_URN}:archived"
     assert client.patch(f"/Users/{mine}", {"op": "replace", "path": path, "value": True}).status == 200

@@ -250,7 +250,7 @@ def test_the_set_up_has_this_servers_urls(world: World, owner: Browser, preset: 
     assert GUIDES[preset].name in text
     assert "{" not in text.replace("{$parameters.scimusername}", "")
     assert "Create a token" in text
-    assert "Waiting for the first request" in text
+    assert "for the first request" in text
     assert "begin with https" in text, "it is warned of plain http"
 
 
