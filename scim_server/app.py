@@ -77,18 +77,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     scim.mount(app, endpoint, guard)
     ops.mount(app, directory)
     api.mount(app, directory, guard, settings.base_url)
-    key = cache(partial(access.server_key, directory, "session", pages.KEY_BYTES, os.urandom))
-    site = pages.Site(
-        directory=directory,
-        base_url=settings.base_url,
-        key=key,
-        throttle=guard.throttle,
-        around=console.around,
-        mails=bool(settings.mail_url),
-    )
-    pages.mount(app, site)
-    signin.mount(app)
-    console.mount(app)
+    _serve_pages(app, directory, settings, guard)
     _serve_oauth(app, directory, settings, guard)
     headers.mount(app, settings.base_url)
     served = behind(app.wsgi_app, settings.proxies())
@@ -102,6 +91,21 @@ def close(app: Flask) -> None:
     guard.log.end()
     directory: Directory = app.extensions["directory"]
     directory.engine.dispose()
+
+
+def _serve_pages(app: Flask, directory: Directory, settings: Settings, guard: Guard) -> None:
+    key = cache(partial(access.server_key, directory, "session", pages.KEY_BYTES, os.urandom))
+    site = pages.Site(
+        directory=directory,
+        base_url=settings.base_url,
+        key=key,
+        throttle=guard.throttle,
+        around=console.around,
+        mails=bool(settings.mail_url),
+    )
+    pages.mount(app, site)
+    signin.mount(app)
+    console.mount(app)
 
 
 def _serve_oauth(app: Flask, directory: Directory, settings: Settings, guard: Guard) -> None:
