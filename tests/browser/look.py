@@ -141,9 +141,14 @@ def looks(page: Page) -> Iterator[tuple[Scheme, int]]:
             yield scheme, width
 
 
-def look_over(page: Page, name: str) -> None:
-    """The page as it stands, light and dark, wide and narrow: accessible, fitting, and with pictures called `name`."""
+def look_over(page: Page, name: str, *, by_keyboard: bool = True) -> None:
+    """The page as it stands, light and dark, wide and narrow: accessible, fitting, and with pictures called `name`.
+
+    Then by keyboard, unless the page is in a state that the way of the focus would end, such as an open menu.
+    """
     for _ in looks(page):
         assert_accessible(page)
         assert_fits(page)
         shot(page, name)
+    if by_keyboard:
+        tab_through(page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.browser.desk import Desk, assert_signed_in, assert_signed_out
-from tests.browser.look import look_over, tab_through
+from tests.browser.look import look_over
 
 NEW = "a longer horse"
 
@@ -22,7 +22,6 @@ def test_another_password_ends_the_other_sessions(desk: Desk) -> None:
     page, other = desk.signed_in("client"), desk.signed_in("client")
     expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
     look_over(page, "account")
-    tab_through(page)
     page.get_by_role("link", name="Change password").click()
     look_over(page, "password")
     fill(page, person.password, NEW, "another horse")

@@ -345,7 +345,7 @@ def test_looks_of_menu_and_dialog(desk: Desk, priya: Person) -> None:
     page = desk.signed_in("owner")
     to_profile(page, priya)
     expect(open_menu(page).first).to_be_visible()
-    look_over(page, "contact-menu")
+    look_over(page, "contact-menu", by_keyboard=False)
     page.reload()
     ask(page, "Delete contact")
     look_over(page, "contact-dialog")

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from scim_server.directory import access, clients
 from scim_server.domain.connection import PRESETS
 from tests.browser.desk import Desk
-from tests.browser.look import NARROW, look_over, on_one_database, tab_through
+from tests.browser.look import NARROW, look_over, on_one_database
 from tests.directory.desk import address
 from tests.issuer import ISSUER, Issuer
 from tests.support import MEDIA_TYPE
@@ -114,7 +114,6 @@ def test_the_log_says_why_a_sync_fails(desk: Desk) -> None:
     page.locator("tbody").get_by_role("link", name="POST /scim/v2/Users").click()
     expect(page.get_by_role("heading", level=1, name="The userName is in use")).to_be_visible()
     look_over(page, "request-refused")
-    tab_through(page)
     page.goto("/console/settings/requests?status=201")
     page.locator("tbody").get_by_role("link", name="POST /scim/v2/Users").click()
     look_over(page, "request-done")
@@ -150,7 +149,6 @@ def test_each_page_looks_as_it_should(desk: Desk) -> None:
     clients.create_trust(directory, name, "Entra", issuer=ISSUER, audience=address(), key_set=Issuer().key_set)
     page.goto(one)
     look_over(page, "connection")
-    tab_through(page)
     for path, shown in (
         ("settings", "connection-settings"),
         ("tokens/new", "token-new"),
@@ -160,7 +158,6 @@ def test_each_page_looks_as_it_should(desk: Desk) -> None:
     ):
         page.goto(f"{one}/{path}")
         look_over(page, shown)
-        tab_through(page)
     page.goto(f"{one}/tokens/new")
     page.get_by_role("button", name="Create token").click()
     look_over(page, "token-made")

@@ -23,7 +23,7 @@ def headed(page: Page, title: str | re.Pattern[str]) -> None:
 
 def typed(page: Page, *texts: str) -> None:
     """Type into the field that has the focus and the ones that Tab comes to, then send by Enter."""
-    page.wait_for_function("document.activeElement.matches('input')")  # autofocus comes after the page
+    expect(page.locator("input:focus")).to_be_visible()  # autofocus comes after the page
     for index, text in enumerate(texts):
         if index:
             page.keyboard.press("Tab")
@@ -36,14 +36,14 @@ def typed(page: Page, *texts: str) -> None:
 
 def test_the_form(desk: Desk, page: Page) -> None:
     page.goto("/signin")
-    look_over(page, "signin")
+    look_over(page, "signin", by_keyboard=False)
     assert len(tab_through(page)) == 5, "skip link, three fields, button"
 
 
 def test_the_form_after_a_refusal(desk: Desk, page: Page) -> None:
     desk.sign_in(page, desk.person("team"), "not the password")
     expect(page.get_by_role("alert")).to_be_visible()
-    look_over(page, "signin-refused")
+    look_over(page, "signin-refused", by_keyboard=False)
     expect(page.get_by_label("Password")).to_be_focused()
 
 
@@ -72,12 +72,12 @@ def test_a_new_person_accepts(desk: Desk, page: Page) -> None:
     people = desk.people
     page.goto(f"/invitation/{people.invite(people.person(name))}")
     headed(page, f"Join {desk.world.name}")
-    look_over(page, "invitation")
+    look_over(page, "invitation", by_keyboard=False)
     assert len(tab_through(page)) == 4, "skip link, two fields, button"
     page.get_by_label("New password").focus()
     typed(page, PASSWORD, "another one")
     expect(page.get_by_role("alert")).to_have_text("The two passwords are not the same.")
-    look_over(page, "invitation-refused")
+    look_over(page, "invitation-refused", by_keyboard=False)
     typed(page, PASSWORD, PASSWORD)
     assert_signed_in(page)
 
@@ -86,7 +86,7 @@ def test_whoever_has_an_account_accepts_by_its_password(desk: Desk, page: Page) 
     person = desk.person("team")
     desk.people.set_active(person.id, False)
     page.goto(f"/invitation/{desk.people.invite(person.id)}")
-    look_over(page, "invitation-known")
+    look_over(page, "invitation-known", by_keyboard=False)
     typed(page, PASSWORD)
     assert_signed_in(page)
 
@@ -95,7 +95,7 @@ def test_the_owner_sets_a_password(desk: Desk, page: Page) -> None:
     people = desk.people
     page.goto(f"/invitation/{owner_link.issue(people.directory, people.call.actor).link.rpartition('/')[2]}")
     headed(page, "Set your password")
-    look_over(page, "owner-link")
+    look_over(page, "owner-link", by_keyboard=False)
     typed(page, PASSWORD, PASSWORD)
     assert_signed_in(page)
 
@@ -103,7 +103,7 @@ def test_the_owner_sets_a_password(desk: Desk, page: Page) -> None:
 def test_a_link_that_is_used_up_or_too_old(desk: Desk, page: Page) -> None:
     page.goto("/invitation/never-was")
     headed(page, "This link is no longer good")
-    look_over(page, "invitation-dead")
+    look_over(page, "invitation-dead", by_keyboard=False)
     people = desk.people
     people.now -= timedelta(days=8)
     page.goto(f"/invitation/{people.invite(people.person(f'late@{desk.world.name}.test'))}")
@@ -126,7 +126,7 @@ def test_consent(desk: Desk) -> None:
     page = desk.signed_in("admin")
     page.goto(consent_page(desk))
     headed(page, f"Allow Entra sync access to {desk.world.name}?")
-    look_over(page, "consent")
+    look_over(page, "consent", by_keyboard=False)
     tab_through(page)
     page.get_by_role("button", name="Allow").press("Enter")
     page.wait_for_url("**/callback?code=*")
@@ -138,7 +138,7 @@ def test_consent_is_not_for_everybody(desk: Desk) -> None:
     assert answer is not None
     assert answer.status == 403
     headed(page, "You can't allow this")
-    look_over(page, "consent-refused")
+    look_over(page, "consent-refused", by_keyboard=False)
     tab_through(page)
 
 
@@ -149,7 +149,7 @@ def test_an_address_with_nothing_there(desk: Desk, page: Page) -> None:
     answer = page.goto("/console/there-is-nothing-here")
     assert answer is not None
     assert answer.status == 404
-    look_over(page, "not-found")
+    look_over(page, "not-found", by_keyboard=False)
     tab_through(page)
 
 
@@ -161,4 +161,4 @@ def test_a_form_without_its_token(desk: Desk, page: Page) -> None:
     page.get_by_label("Password").fill("x")
     page.get_by_role("button", name="Sign in").click()
     headed(page, "That didn't work")
-    look_over(page, "form-too-old")
+    look_over(page, "form-too-old", by_keyboard=False)

@@ -17,7 +17,6 @@ def test_t15_r40_the_owner_hands_the_workspace_over(desk: Desk) -> None:
     page.get_by_role("link", name="Settings").click()
     page.get_by_role("link", name="Workspace", exact=True).click()
     look_over(page, "workspace")
-    tab_through(page)
     page.get_by_role("link", name="Transfer ownership").click()
     page.get_by_label("Name, userName or e-mail").fill("nobody at all")
     page.keyboard.press("Enter")
