@@ -103,7 +103,7 @@ def test_the_owner_sets_a_password(desk: Desk, page: Page) -> None:
 def test_a_link_that_is_used_up_or_too_old(desk: Desk, page: Page) -> None:
     page.goto("/invitation/never-was")
     headed(page, "This link is no longer good")
-    look_over(page, "invitation-dead", by_keyboard=False)
+    look_over(page, "invitation-dead")
     people = desk.people
     people.now -= timedelta(days=8)
     page.goto(f"/invitation/{people.invite(people.person(f'late@{desk.world.name}.test'))}")
@@ -126,8 +126,7 @@ def test_consent(desk: Desk) -> None:
     page = desk.signed_in("admin")
     page.goto(consent_page(desk))
     headed(page, f"Allow Entra sync access to {desk.world.name}?")
-    look_over(page, "consent", by_keyboard=False)
-    tab_through(page)
+    look_over(page, "consent")
     page.get_by_role("button", name="Allow").press("Enter")
     page.wait_for_url("**/callback?code=*")
 
@@ -138,8 +137,7 @@ def test_consent_is_not_for_everybody(desk: Desk) -> None:
     assert answer is not None
     assert answer.status == 403
     headed(page, "You can't allow this")
-    look_over(page, "consent-refused", by_keyboard=False)
-    tab_through(page)
+    look_over(page, "consent-refused")
 
 
 # Refusals
@@ -149,8 +147,7 @@ def test_an_address_with_nothing_there(desk: Desk, page: Page) -> None:
     answer = page.goto("/console/there-is-nothing-here")
     assert answer is not None
     assert answer.status == 404
-    look_over(page, "not-found", by_keyboard=False)
-    tab_through(page)
+    look_over(page, "not-found")
 
 
 def test_a_form_without_its_token(desk: Desk, page: Page) -> None:
@@ -161,4 +158,4 @@ def test_a_form_without_its_token(desk: Desk, page: Page) -> None:
     page.get_by_label("Password").fill("x")
     page.get_by_role("button", name="Sign in").click()
     headed(page, "That didn't work")
-    look_over(page, "form-too-old", by_keyboard=False)
+    look_over(page, "form-too-old")
