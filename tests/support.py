@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 from flask import Flask
+from sqlalchemy import Engine, event
 
 from scim_server.directory import Directory, access
 
@@ -48,6 +49,23 @@ class Answer:
     def scim_type(self) -> str | None:
         kind: str | None = self.json.get("scimType")
         return kind
+
+
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[str]]:
+    """What this thread asks of the database; the request log's thread writes on the same engine whenever it likes."""
+    found: list[str] = []
+    here = threading.get_ident()
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        if threading.get_ident() == here:
+            found.append(" ".join(statement.split()))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def patch_body(*operations: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from scim_server.directory import Directory, access, activity
 from scim_server.directory.access import NotAllowed, Taken, Unknown
@@ -18,7 +17,7 @@ from scim_server.domain.errors import MissingPermission, Refused, RoleAboveOwn
 from scim_server.domain.roles import ROLE_PERMISSIONS, Permission, Role
 from scim_server.storage.access import Token
 from tests.directory.test_life import person
-from tests.support import Client, World, new_world
+from tests.support import Client, World, new_world, statements
 
 
 @pytest.fixture
@@ -166,15 +165,7 @@ def test_a_servers_secret_that_is_there_is_only_read(world: World) -> None:
     engine = world.directory.engine
     name = f"test {world.name}"
     made_first = access.server_key(world.directory, name, 8, secrets.token_bytes)
-    statements: list[str] = []
-
-    def note(_: object, __: object, statement: str, *___: object) -> None:
-        statements.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with statements(engine) as said:
         assert access.server_key(world.directory, name, 8, secrets.token_bytes) == made_first
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    assert any(each.startswith("SELECT") for each in statements)
-    assert "BEGIN IMMEDIATE" not in statements, "so pages open on a file that can only be read"
+    assert any(each.startswith("SELECT") for each in said)
+    assert "BEGIN IMMEDIATE" not in said, "so pages open on a file that can only be read"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Table, event, select
+from sqlalchemy import Table, select
 
 from scim_server.app import close, create_app
 from scim_server.directory import access, clients
@@ -23,7 +23,7 @@ from scim_server.storage.access_tables import client_secrets, trusts
 from scim_server.storage.clients import Client, Trust
 from scim_server.storage.db import reading
 from tests.issuer import AUDIENCE, ISSUER, SUBJECT, TENANT, Issuer, Source, epoch, published
-from tests.support import MEDIA_TYPE, USER_URN, Answer, World, new_world
+from tests.support import MEDIA_TYPE, USER_URN, Answer, World, new_world, statements
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 OTHER_TENANT = f"https://login.microsoftonline.com/{TENANT[::-1]}/v2.0"
@@ -426,18 +426,12 @@ def test_an_ordinary_token_takes_one_statement(scene: Scene) -> None:
     scene.trust(scene.inline)
     client = scene.world.client()
     user_id = client.user("kim@example.com")["id"]
-    engine, said = scene.world.directory.engine, []
     client.get(f"/Users/{user_id}")  # notes the use
-
-    def hear(connection: Any, *_: Any) -> None:
-        said.append(connection)
-
-    event.listen(engine, "before_cursor_execute", hear)
-    event.listen(engine, "begin", hear)
-    assert client.get(f"/Users/{user_id}").status == 200
-    assert not said, "the one statement is on the driver's own cursor"
-    assert scene.users(f"Bearer {scene.issuer.token()}").status == 200
-    assert said
+    with statements(scene.world.directory.engine) as said:
+        assert client.get(f"/Users/{user_id}").status == 200
+        assert not said, "the one statement is on the driver's own cursor"
+        assert scene.users(f"Bearer {scene.issuer.token()}").status == 200
+        assert said
 
 
 def basic(client_id: str, secret: str) -> str:

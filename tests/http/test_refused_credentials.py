@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from scim_server.directory import access, clients, requests
 from scim_server.directory.requests import Row, Wanted
@@ -16,7 +16,7 @@ from scim_server.domain.actor import system
 from scim_server.storage.access_tables import client_secrets, tokens
 from scim_server.storage.db import writing
 from tests.http.oauth_desk import Desk, new_desk
-from tests.support import MEDIA_TYPE, Answer, Client, World
+from tests.support import MEDIA_TYPE, Answer, Client, World, statements
 
 
 @pytest.fixture
@@ -120,17 +120,10 @@ def test_a_bulk_request_whose_token_dies_has_its_own_row(world: World) -> None:
 
 
 def test_a_good_token_is_looked_up_once(world: World) -> None:
-    client, said = world.client(), []
+    client = world.client()
     client.get("/Users/1")
-
-    def hear(*given: Any) -> None:
-        said.append(given)
-
-    event.listen(world.directory.engine, "before_cursor_execute", hear)
-    try:
+    with statements(world.directory.engine) as said:
         client.get("/Users/1")
-    finally:
-        event.remove(world.directory.engine, "before_cursor_execute", hear)
     assert said == []
 
 

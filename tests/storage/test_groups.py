@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, Engine, event, func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 
 from scim_server.directory import access
 from scim_server.directory import groups as directory_groups
@@ -28,7 +26,7 @@ from scim_server.storage.query import member_condition
 from scim_server.storage.tables import contacts, members
 from tests.storage.test_indexes import person
 from tests.storage.test_ledger import wait_for_a_lock
-from tests.support import Client, World, new_world, patch_body
+from tests.support import Client, World, new_world, patch_body, statements
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BASE = "https://x.test/scim/v2"
@@ -236,21 +234,6 @@ def test_two_changes_at_once_close_no_circle(world: World, client: Client) -> No
             wait_for_a_lock(world.directory.engine, waiting)
         assert waiting.result(30).status == 400
     assert labels(world, inner) == []
-
-
-@contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
-    """Collects what the database is asked."""
-    found: list[str] = []
-
-    def note(_: Connection, __: object, statement: str, *___: object) -> None:
-        found.append(" ".join(statement.split()))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_ten_thousand_members_join_without_reading_the_list(app: Flask) -> None:
