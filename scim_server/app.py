@@ -12,8 +12,21 @@ import structlog
 from flask import Flask
 
 from scim_server.directory import Directory, access
-from scim_server.http import api, authorization, consent, console, headers, metadata, ops, pages, scim, signin
+from scim_server.http import (
+    api,
+    authorization,
+    consent,
+    console,
+    headers,
+    metadata,
+    ops,
+    pages,
+    scim,
+    signin,
+    signin_links,
+)
 from scim_server.http.audit import RequestLog
+from scim_server.http.errands import Errands
 from scim_server.http.guard import Guard
 from scim_server.http.intake import patient
 from scim_server.http.limits import Rate, Throttle, open_storage
@@ -86,7 +99,11 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def close(app: Flask) -> None:
-    """Write down what the request log still holds and give the application's connections back. It serves no more."""
+    """Do what waits to be done, write down what the request log still holds and give the connections back.
+
+    The application serves no more.
+    """
+    pages.site(app).errands.end()
     guard: Guard = app.extensions["guard"]
     guard.log.end()
     directory: Directory = app.extensions["directory"]
@@ -100,11 +117,13 @@ def _serve_pages(app: Flask, directory: Directory, settings: Settings, guard: Gu
         base_url=settings.base_url,
         key=key,
         throttle=guard.throttle,
+        errands=Errands(),
         around=console.around,
         mails=bool(settings.mail_url),
     )
     pages.mount(app, site)
     signin.mount(app)
+    signin_links.mount(app)
     console.mount(app)
 
 

@@ -1,6 +1,6 @@
-"""Mail: an invitation as a message, sent by SMTP or written into a folder. Knows no storage and no rule of the product.
+"""Mail: invitations and sign-in links as messages, sent by SMTP or written into a folder.
 
-Nothing else is ever mailed; deactivation tells nobody (lifecycle.md T8).
+Knows no storage and no rule of the product. Nothing else is ever mailed; deactivation tells nobody (lifecycle.md T8).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import secrets
 import smtplib
 import ssl
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
@@ -20,7 +20,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from scim_server.domain.errors import Refused
@@ -28,12 +28,13 @@ from scim_server.loopback import is_loopback
 
 SECONDS: Final = 10  # to wait for a mail server: somebody waits for the answer
 _PORTS: Final = {"smtp": 25, "smtps": 465}
+Purpose: TypeAlias = Literal["invitation", "sign_in"]
 # One address and nothing else: no list, no name, no quoting, nothing that could begin another header.
 _ADDRESS: Final = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]+@[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]+")
 
 
 class MailFailed(Refused):
-    """An invitation whose mail didn't go out; the invitation itself is saved. Names no address, so it can be logged."""
+    """A letter that didn't go out; the link in it is saved. Names no address, so it can be logged."""
 
     code = "mail_failed"
 
@@ -46,20 +47,35 @@ class MailFailed(Refused):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Invitation:
-    """What an invitation says: `link` holds the secret, so it is never logged and never shown in a repr."""
+class Letter:
+    """What a letter says: `link` holds the secret, so it is never logged and never shown in a repr."""
 
     to: str
     workspace: str
     link: str
     sent: datetime
     expires: datetime
+    purpose: Purpose = "invitation"
 
     def __repr__(self) -> str:
-        return f"Invitation(workspace={self.workspace!r}, expires={self.expires!r})"
+        return f"Letter(workspace={self.workspace!r}, expires={self.expires!r})"
 
 
-Post = Callable[[Invitation], None]
+Post = Callable[[Letter], None]
+
+# Purpose → the subject, and what stands before the link and at the end
+_WORDS: Final[Mapping[Purpose, tuple[str, str, str]]] = {
+    "invitation": (
+        "Your invitation to {workspace}",
+        "You are invited to the workspace {workspace}.\n\nOpen this link to accept:",
+        "If you don't know the workspace, ignore this message.",
+    ),
+    "sign_in": (
+        "Your sign-in link for {workspace}",
+        "You may sign in to the workspace {workspace}.\n\nOpen this link to set a password:",
+        "If you have a password and didn't ask for another, ignore this message: yours stays as it is.",
+    ),
+}
 
 
 def is_address(text: str) -> bool:
@@ -68,26 +84,25 @@ def is_address(text: str) -> bool:
     return len(text) <= 320 and text.isprintable() and "=?" not in text and _ADDRESS.fullmatch(text) is not None
 
 
-def message_of(invitation: Invitation, sender: str) -> EmailMessage:
+def message_of(letter: Letter, sender: str) -> EmailMessage:
     """The message. Raises MailFailed for an address or a sender that can't stand in a header."""
-    if not is_address(invitation.to):
-        raise MailFailed("the invited address is not an e-mail address")
-    message = EmailMessage(policy=policy.SMTP if invitation.to.isascii() else policy.SMTPUTF8)
-    local, _, domain = invitation.to.rpartition("@")
+    subject, before, after = _WORDS[letter.purpose]
+    if not is_address(letter.to):
+        raise MailFailed("the address is not an e-mail address")
+    message = EmailMessage(policy=policy.SMTP if letter.to.isascii() else policy.SMTPUTF8)
+    local, _, domain = letter.to.rpartition("@")
     try:
         message["From"] = sender
         message["To"] = Address(username=local, domain=domain)
-        message["Subject"] = f"Your invitation to {invitation.workspace.replace('=?', '= ?')}"
+        message["Subject"] = subject.format(workspace=letter.workspace.replace("=?", "= ?"))
     except ValueError as error:
         raise MailFailed("the addresses or the workspace's name can't stand in a message") from error
-    message["Date"] = format_datetime(invitation.sent)
+    message["Date"] = format_datetime(letter.sent)
     message["Message-ID"] = f"<{secrets.token_hex(16)}@{_domain(message)}>"
     message["Auto-Submitted"] = "auto-generated"
     text = (
-        f"You are invited to the workspace {invitation.workspace}.\n\n"
-        f"Open this link to accept:\n\n{invitation.link}\n\n"
-        f"It is for you alone, works once, and ends on {invitation.expires:%d %B %Y at %H:%M} UTC.\n"
-        "If you don't know the workspace, ignore this message.\n"
+        f"{before.format(workspace=letter.workspace)}\n\n{letter.link}\n\n"
+        f"It is for you alone, works once, and ends on {letter.expires:%d %B %Y at %H:%M} UTC.\n{after}\n"
     )
     message.set_content(text, cte="7bit" if text.isascii() else "8bit")  # lines stay whole, and so does the link
     return message
@@ -100,23 +115,23 @@ def _domain(message: EmailMessage) -> str:
 
 
 def post_of(url: str, folder: str, sender: str) -> Post:
-    """What sends invitations: by the SMTP server at `url`, or into `folder` where there is none."""
+    """What sends letters: by the SMTP server at `url`, or into `folder` where there is none."""
     if url:
         return partial(_send, urlsplit(url), sender)
     return partial(_write, Path(folder), sender)
 
 
-def no_post(_: Invitation) -> None:
+def no_post(_: Letter) -> None:
     """Sends nothing. Raises MailFailed."""
     raise MailFailed("this process sends no mail")
 
 
-def _write(folder: Path, sender: str, invitation: Invitation) -> None:
+def _write(folder: Path, sender: str, letter: Letter) -> None:
     """Write the message into a file of its own, which its owner alone can read: it holds the link."""
-    message = message_of(invitation, sender)
+    message = message_of(letter, sender)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=f"{invitation.sent:%Y%m%dT%H%M%S}-", suffix=".part", dir=folder)
+        handle, part = tempfile.mkstemp(prefix=f"{letter.sent:%Y%m%dT%H%M%S}-", suffix=".part", dir=folder)
         with os.fdopen(handle, "wb") as file:
             file.write(bytes(message))
         Path(part).replace(Path(part).with_suffix(".eml"))
@@ -124,8 +139,8 @@ def _write(folder: Path, sender: str, invitation: Invitation) -> None:
         raise MailFailed(f"the mail folder can't be written to: {error.strerror or type(error).__name__}") from error
 
 
-def _send(url: SplitResult, sender: str, invitation: Invitation) -> None:
-    message = message_of(invitation, sender)
+def _send(url: SplitResult, sender: str, letter: Letter) -> None:
+    message = message_of(letter, sender)
     try:
         with _connected(url) as server:
             server.send_message(message)

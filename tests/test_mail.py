@@ -23,13 +23,13 @@ from pydantic import ValidationError
 from scim_server import mail
 from scim_server.app import close, create_app
 from scim_server.directory import access
-from scim_server.mail import Invitation, MailFailed, message_of, post_of
+from scim_server.mail import Letter, MailFailed, message_of, post_of
 from scim_server.settings import Settings
 from tests.support import Client, World, free_port
 
 SENDER = "Acme <no-reply@acme.example>"
 SENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-LETTER = Invitation(
+LETTER = Letter(
     to="ann@x.test",
     workspace="Acme",
     link="https://acme.example/invitation/secret-text",

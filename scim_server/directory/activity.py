@@ -36,6 +36,7 @@ WORDS_OF: Final[Mapping[str, str]] = {
     **{kind.value: WORDS[kind].activity for kind in Kind},
     "contact.owner_link_made": "made a sign-in link for the owner",
     "contact.password_set": "set a password",
+    "contact.sign_in_link_mailed": "mailed a sign-in link",
     "group.created": "created a group",
     "group.edited": "edited a group",
     "group.deleted": "deleted a group",

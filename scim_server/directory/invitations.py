@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection as Db
 
 from scim_server import mail
-from scim_server.directory import Directory, owner_link
+from scim_server.directory import Directory, owner_link, signin_link
 from scim_server.directory.access import NotAllowed, Taken
 from scim_server.directory.contacts import (
     Call,
@@ -62,14 +62,14 @@ class Invited:
 class Offer:
     """What the holder of a link may see: to where it invites whom, and whether there is an account to sign in to.
 
-    `for_owner`: it is the owner's one-time link, by which no one joins.
+    `joins`: it is an invitation; by other links somebody who has access sets a password.
     """
 
     workspace: str
     email: str
     expires: datetime
     has_account: bool
-    for_owner: bool
+    joins: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +84,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """A link that is good so far, whom it was made for, and whether it was mailed there: an owner's link never is."""
+    """A link that is good so far, whom it was made for, and whether it is an invitation's."""
 
     link: Link
     email: str
-    mailed: bool
+    joins: bool
 
 
 def addresses_of(contact: Contact) -> tuple[str, ...]:
@@ -178,14 +178,14 @@ def offer(directory: Directory, text: str) -> Offer:
         email=found.email,
         expires=found.link.expires,
         has_account=has_account,
-        for_owner=not found.mailed,
+        joins=found.joins,
     )
 
 
 def accept(
     directory: Directory, text: str, *, password: str | None = None, account_email: str | None = None
 ) -> Accepted:
-    """Accept the invitation whose link ends in `text` (T4), or use an owner's link: once, by the first who does.
+    """Accept the invitation whose link ends in `text` (T4), or use another link: once, by the first who does.
 
     Either with a `password`, which becomes the new account's, or must be the one of an account that is there (but see
     _sets_password); or as the account that is signed in, `account_email`: Session.account_email, never the contact's
@@ -204,8 +204,8 @@ def accept(
         if contact is None:
             raise InvitationNotPending(_GONE)
         signed_in_as = found.email if account_email is None else account_email
-        if not found.mailed:
-            return _accept_as_owner(directory, db, found, proof, signed_in_as=signed_in_as)
+        if not found.joins:
+            return _set_password(directory, db, found, proof, signed_in_as=signed_in_as)
         call = Call(_invited(link), None, "")
         if lapsed(directory, db, call, contact) is not contact:
             return None
@@ -222,10 +222,11 @@ def accept(
     return accepted
 
 
-def _accept_as_owner(
+def _set_password(
     directory: Directory, db: Db, found: _Found, proof: str | None, *, signed_in_as: str
 ) -> Accepted | None:
-    """Set the password of the owner's account, or link the account that is signed in; None for a link past its time."""
+    """Set the password of the account of who has access, or link the one that is signed in; None for a link past its
+    time."""
     link = found.link
     if link.expires <= directory.now():
         return None
@@ -257,9 +258,16 @@ def _found(db: Db, text: str) -> _Found:
     """The link and the address that it was made for; the contact's own may be another. Raises InvitationNotPending."""
     link = accounts.invitation_of(db, text)
     contact = None if link is None else contacts.load(db, link.workspace_id, link.contact_id, None)
-    if link is None or link.email is None or contact is None or not (contact.owner or is_pending(contact)):
+    if link is None or link.email is None or contact is None or not _is_good(db, link, link.email, contact):
         raise InvitationNotPending(_GONE)
-    return _Found(link=link, email=link.email, mailed=not contact.owner)
+    return _Found(link=link, email=link.email, joins=is_pending(contact))
+
+
+def _is_good(db: Db, link: Link, email: str, contact: Contact) -> bool:
+    """Whether the link still is for what the contact is now: invited, the owner, or somebody with that address."""
+    if not link.mailed:
+        return contact.owner
+    return is_pending(contact) or signin_link.is_theirs(db, link.workspace_id, contact, email)
 
 
 def _sets_password(db: Db, found: _Found, account: Account) -> bool:
@@ -269,13 +277,14 @@ def _sets_password(db: Db, found: _Found, account: Account) -> bool:
     which an operator hands over: its holder may never have read the address's mail, and may have chosen the address
     because it is somebody else's. Whoever accepts now has read the mail, so the account becomes theirs, with a password
     of their own. Were the password that is there asked for, as a proven account's is, they couldn't accept; were it
-    kept, its holder would come in wherever they are let in.
+    kept, its holder would come in wherever they are let in. A sign-in link that was mailed does always: it is for who
+    has no password, or has forgotten it, and whoever reads the address's mail is who has the account.
 
     An owner's link does as owner_link.may_reset says, and leaves the account unproven, also one that was proven: its
     new password came by no mail.
     """
-    if found.mailed:
-        return not account.proven or account.password is None
+    if found.link.mailed:
+        return not found.joins or not account.proven or account.password is None
     return owner_link.may_reset(db, found.link, account)
 
 
@@ -310,7 +319,7 @@ def _account(directory: Directory, db: Db, found: _Found, proof: str | None) -> 
     if anew and proof is None:
         raise WrongAccount
     if account is None:
-        account = Account(id=directory.new_id(), email=found.email, password=proof, proven=found.mailed)
+        account = Account(id=directory.new_id(), email=found.email, password=proof, proven=found.link.mailed)
         accounts.add_account(db, account, directory.now())
     elif anew and proof is not None:
         _hand_over(db, found, account, proof)
@@ -326,11 +335,11 @@ def _hand_over(db: Db, found: _Found, account: Account, proof: str) -> None:
     opens again (signin), and what somebody else linked to it isn't theirs.
     """
     accounts.end_sessions_by(db, account.id)
-    if found.mailed and not account.proven:
+    if found.link.mailed and not account.proven:
         for workspace_id, contact_id in accounts.links_of(db, account.id):
             if workspace_id != found.link.workspace_id:
                 accounts.unlink(db, workspace_id, contact_id)
-    accounts.set_password(db, account.id, proof, proven=found.mailed)
+    accounts.set_password(db, account.id, proof, proven=found.link.mailed)
 
 
 def _link(db: Db, link: Link, account: Account) -> None:

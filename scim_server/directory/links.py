@@ -18,6 +18,7 @@ from scim_server import mail
 from scim_server.directory import Directory
 from scim_server.domain.contact import Contact, Decision
 from scim_server.storage import access, accounts
+from scim_server.storage.accounts import Link
 from scim_server.storage.db import after_commit
 
 # In the path, not in the fragment: the page must work without scripts. So it is single-use, a look at it changes
@@ -42,18 +43,19 @@ def follow(
     if decision.send_invitation and contact.invitation is not None:
         text = new_secret(directory.random_bytes)
         sent_to, expires = contact.invitation.email, contact.invitation.expires_at
-        accounts.put_invitation(db, workspace_id, contact.id, text, email=sent_to, expires=expires)
-        letter = mail.Invitation(
-            to=contact.invitation.email,
+        link = Link(workspace_id=workspace_id, contact_id=contact.id, expires=expires, email=sent_to)
+        accounts.put_invitation(db, link, text)
+        letter = mail.Letter(
+            to=sent_to,
             workspace=access.workspace_name(db, workspace_id),
             link=f"{directory.site}{PATH}{text}",
             sent=contact.invitation.sent_at,
-            expires=contact.invitation.expires_at,
+            expires=expires,
         )
         after_commit(
-            db, partial(_post_quietly, directory, contact.id, letter) if quiet else partial(directory.post, letter)
+            db, partial(post_quietly, directory, contact.id, letter) if quiet else partial(directory.post, letter)
         )
-    elif before is not None and is_pending(before) and not is_pending(contact):
+    elif decision.end_sessions or (before is not None and is_pending(before) and not is_pending(contact)):
         accounts.drop_invitation(db, workspace_id, contact.id)
 
 
@@ -102,8 +104,9 @@ def new_secret(random_bytes: Callable[[int], bytes], size: int = 32) -> str:
     return base64.urlsafe_b64encode(random_bytes(size)).rstrip(b"=").decode()
 
 
-def _post_quietly(directory: Directory, contact_id: str, letter: mail.Invitation) -> None:
+def post_quietly(directory: Directory, contact_id: str, letter: mail.Letter) -> None:
+    """Send the letter; a mail that fails is logged, by the contact's id."""
     try:
         directory.post(letter)
     except mail.MailFailed as error:
-        _log.warning("invitation_mail_failed", contact_id=contact_id, reason=error.reason)
+        _log.warning(f"{letter.purpose}_mail_failed", contact_id=contact_id, reason=error.reason)

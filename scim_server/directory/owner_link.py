@@ -47,7 +47,8 @@ def issue(directory: Directory, actor: Actor) -> OwnerLink:
         now, text = directory.now(), new_secret(directory.random_bytes)
         expires = now + directory.lifetime
         email = email_for(db, actor.workspace_id, locked)
-        accounts.put_invitation(db, actor.workspace_id, locked.id, text, email=email, expires=expires)
+        link = Link(workspace_id=actor.workspace_id, contact_id=locked.id, expires=expires, email=email, mailed=False)
+        accounts.put_invitation(db, link, text)
         ledger.record_act(db, actor, "contact.owner_link_made", locked.id, now, directory.new_id())
         return OwnerLink(link=f"{directory.site}{PATH}{text}", email=email, owner_id=locked.id, expires=expires)
 

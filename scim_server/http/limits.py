@@ -15,7 +15,7 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, Protocol
 
 import structlog
-from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.errors import ConfigurationError, StorageError
 from limits.storage import Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
@@ -43,6 +43,8 @@ FAILURES: Final[Mapping[str, Failures]] = {
     "token": Failures(RateLimitItemPerMinute(600), RateLimitItemPerMinute(600)),
     "client": Failures(RateLimitItemPerMinute(120), RateLimitItemPerMinute(60)),
     "sign-in": Failures(RateLimitItemPerMinute(100, 5), RateLimitItemPerMinute(10, 5)),
+    # each that is asked for counts: it may be a mail
+    "sign-in link": Failures(RateLimitItemPerHour(50), RateLimitItemPerHour(5)),
 }
 
 

@@ -36,6 +36,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from scim_server.directory import Directory
 from scim_server.domain.errors import Refused
+from scim_server.http.errands import Errands
 from scim_server.http.limits import Throttle
 from scim_server.http.scim import PREFIX
 from scim_server.http.wire import NO_HOST
@@ -74,14 +75,16 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """What pages need. `base_url` is the one that people reach them under, "" for the request's own; `key` signs the
-    cookie; `throttle` counts failures. `around` gives the values that put a refusal of that status into the frame of
-    the page that it is instead of. `mails`: whether letters are sent, not written into a folder.
+    cookie; `throttle` counts failures; `errands` are done after the answer. `around` gives the values that put a
+    refusal of that status into the frame of the page that it is instead of. `mails`: whether letters are sent, not
+    written into a folder.
     """
 
     directory: Directory
     base_url: str
     key: Callable[[], bytes]
     throttle: Throttle
+    errands: Errands
     around: Callable[[int], Mapping[str, Any]] = lambda _: {}
     mails: bool = False
 

@@ -118,11 +118,12 @@ def _to_sign_in() -> AnyResponse:
     if session.pop(_HELD, None) is not None:
         flash("Your session has ended. Sign in again.", "warn")
     path = request.full_path.rstrip("?") if request.method == "GET" or request.path == AUTHORIZE else ""
-    return redirect(_sign_in_path("" if path == "/" else path), 303)
+    return redirect(at(SIGN_IN) + following("" if path == "/" else path), 303)
 
 
-def _sign_in_path(next_path: str) -> str:
-    return at(SIGN_IN) + (f"?{urlencode({'next': next_path})}" if next_path else "")
+def following(next_path: str | None) -> str:
+    """The query by which a page knows where to go on to, if anywhere."""
+    return f"?{urlencode({'next': next_path})}" if next_path else ""
 
 
 @pages.get("/")
@@ -157,9 +158,9 @@ def sign_in() -> AnyResponse:
 
 
 def _form(status: int, message: str, workspace: str, email: str, next_path: str | None) -> Response:
-    following = own_path(next_path)
-    reason = _FOR_CONSENT if following and urlsplit(following).path == AUTHORIZE else ""
-    values = {"message": message, "reason": reason, "workspace": workspace, "email": email, "next": following}
+    kept = own_path(next_path)
+    reason = _FOR_CONSENT if kept and urlsplit(kept).path == AUTHORIZE else ""
+    values = {"message": message, "reason": reason, "workspace": workspace, "email": email, "next": kept}
     return render("signin.html", status, **values)
 
 
@@ -218,10 +219,15 @@ def must_wait(workspace: str, email: str) -> Response | None:
 
     It is asked for before a password is looked at.
     """
-    seconds = site().throttle.check("sign-in", request.remote_addr or "", signin.name_tried(workspace, email))
+    return told_to_wait("sign-in", signin.name_tried(workspace, email))
+
+
+def told_to_wait(kind: str, who: str) -> Response | None:
+    """A refusal after too many tries of that kind (limits.FAILURES) from this address or for this name."""
+    seconds = site().throttle.check(kind, request.remote_addr or "", who)
     if seconds is None:
         return None
-    message = f"There were too many failed tries. Try again in {-(-seconds // 60)} min."
+    message = f"There were too many tries. Try again in {-(-seconds // 60)} min."
     response = refusal(429, message, **site().around(429))
     response.headers["Retry-After"] = str(seconds)
     return response
@@ -259,8 +265,8 @@ def _is_account(email: str) -> bool:
 def _dead(error: InvitationExpired | InvitationNotPending) -> Response:
     """Whose link it was, nobody knows any more: only hashes of live ones are kept."""
     hint = (
-        "An administrator of the workspace can send another invitation. "
-        "The owner: whoever runs the server makes a new link (scim-server workspace owner-link)."
+        "An administrator of the workspace can send another invitation; who may sign in already asks for a link at the "
+        "sign-in page. The owner: whoever runs the server makes a new link (scim-server workspace owner-link)."
     )
     return refusal(410, _DEAD[type(error)], title="This link is no longer good", detail=hint)
 
@@ -282,4 +288,4 @@ def _let_out(message: str, *, everywhere: bool) -> AnyResponse:
         (signin.sign_out_everywhere if everywhere else signin.sign_out)(site().directory, text)
     session.clear()
     flash(message, "good")
-    return redirect(_sign_in_path(own_path(request.form.get("next")) or ""), 303)
+    return redirect(at(SIGN_IN) + following(own_path(request.form.get("next"))), 303)

@@ -40,7 +40,7 @@ class Link:
     """Which contact an invitation link or a session belongs to, and until when it is good.
 
     `account_id`: the account whose password opened the session; None for the contact's own password, and for links.
-    `email`: whom an invitation link was made for; None for sessions.
+    `email`: whom an invitation link was made for; None for sessions. `mailed`: it was sent there, not handed over.
     """
 
     workspace_id: str
@@ -48,6 +48,7 @@ class Link:
     expires: datetime
     account_id: str | None = None
     email: str | None = None
+    mailed: bool = True
 
 
 def email_key(email: str) -> str:
@@ -154,11 +155,18 @@ def contact_named(db: Db, workspace_id: str, email: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def put_invitation(db: Db, workspace_id: str, contact_id: str, text: str, *, email: str, expires: datetime) -> None:
-    """Keep the hash of the contact's link and whom it is for, in place of an older one, which is dead from here on."""
-    drop_invitation(db, workspace_id, contact_id)
-    row = {"workspace_id": workspace_id, "contact_id": contact_id, "hash": hash_of(text)}
-    db.execute(insert(invitation_links), {**row, "email": email, "expires": expires})
+def contacts_meant(db: Db, workspace_id: str, email: str) -> list[str]:
+    """The ids of the contacts whom an e-mail may mean at sign-in: that of the account with it, and the one named so."""
+    account = account_with(db, email)
+    linked = None if account is None else contact_linked_to(db, workspace_id, account.id)
+    return [each for each in (linked, contact_named(db, workspace_id, email)) if each is not None]
+
+
+def put_invitation(db: Db, link: Link, text: str) -> None:
+    """Keep the hash of the contact's link, in place of an older one, which is dead from here on."""
+    drop_invitation(db, link.workspace_id, link.contact_id)
+    row = {"workspace_id": link.workspace_id, "contact_id": link.contact_id, "hash": hash_of(text)}
+    db.execute(insert(invitation_links), {**row, "email": link.email, "expires": link.expires, "mailed": link.mailed})
 
 
 def drop_invitation(db: Db, workspace_id: str, contact_id: str) -> None:
@@ -174,10 +182,27 @@ def drop_invitation_due(db: Db, workspace_id: str, contact_id: str, now: datetim
 
 def invitation_of(db: Db, text: str) -> Link | None:
     """Whose link it is; None for one that was used, replaced or taken back, or never made."""
-    row = db.execute(select(invitation_links).where(invitation_links.c.hash == hash_of(text))).one_or_none()
+    return _invitation(
+        db.execute(select(invitation_links).where(invitation_links.c.hash == hash_of(text))).one_or_none()
+    )
+
+
+def invitation_for(db: Db, workspace_id: str, contact_id: str) -> Link | None:
+    """The contact's link, if it has one."""
+    of_contact = (invitation_links.c.workspace_id == workspace_id, invitation_links.c.contact_id == contact_id)
+    return _invitation(db.execute(select(invitation_links).where(*of_contact)).one_or_none())
+
+
+def _invitation(row: Row[Any] | None) -> Link | None:
     if row is None:
         return None
-    return Link(workspace_id=row.workspace_id, contact_id=row.contact_id, expires=row.expires, email=row.email)
+    return Link(
+        workspace_id=row.workspace_id,
+        contact_id=row.contact_id,
+        expires=row.expires,
+        email=row.email,
+        mailed=row.mailed,
+    )
 
 
 def invitations_due(db: Db, now: datetime, workspace_id: str | None = None) -> Sequence[Link]:

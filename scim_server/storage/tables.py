@@ -389,6 +389,7 @@ invitation_links = Table(
     Column("contact_id", String, primary_key=True),  # one link at a time: a new one replaces the old
     Column("hash", String, nullable=False),
     Column("email", String),  # whom it is for, whatever the contact's addresses become
+    Column("mailed", Boolean, nullable=False, server_default=text("true")),  # to there; an owner's is handed over
     Column("expires", Instant, nullable=False),
     ForeignKeyConstraint(["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"),
     Index("ix_invitation_links_hash", "hash"),  # as with tokens: it finds the workspace

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 import unicodedata
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -144,6 +146,13 @@ class Desk:
         found = self.mails(to)
         assert found, f"nothing was mailed to {to}"
         return found[-1]
+
+    def mail_that_comes(self, to: str) -> Mail:
+        """The newest letter to an address, which the server writes after its answer."""
+        deadline = time.monotonic() + WAIT / 1000
+        while not self.mails(to) and time.monotonic() < deadline:
+            threading.Event().wait(0.05)
+        return self.last_mail(to)
 
 
 def assert_signed_in(page: Page) -> None:

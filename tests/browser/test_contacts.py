@@ -16,6 +16,8 @@ from tests.browser.look import look_over, on_one_database, tab_through
 
 both_ways = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 
+LINK = "Send sign-in link"
+
 
 def to_profile(page: Page, person: Person) -> None:
     """The person's profile, by the list."""
@@ -173,7 +175,7 @@ def test_r22_to_r30_r38_archive(desk: Desk, priya: Person, scripts: bool) -> Non
     expect(row_of(page, priya)).to_have_count(1)
     expect(page.get_by_role("button", name="Archived")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("link", name=priya.name).click()
-    expect(open_menu(page)).to_have_text(["Deactivate", "Change role", "Unarchive contact", "Delete contact"])
+    expect(open_menu(page)).to_have_text(["Deactivate", "Change role", LINK, "Unarchive contact", "Delete contact"])
     page.reload()
     agree(ask(page, "Unarchive contact"), "Unarchive contact", "back in the list")
     page.goto("/console/contacts")
@@ -216,11 +218,11 @@ def test_r01_r40_r41_what_whom_is_offered(desk: Desk, priya: Person) -> None:
     owner = desk.person("owner")
     page, team = desk.signed_in("owner"), desk.signed_in("team")
     to_profile(page, priya)
-    expect(open_menu(page)).to_have_text(["Deactivate", "Change role", "Archive contact", "Delete contact"])
+    expect(open_menu(page)).to_have_text(["Deactivate", "Change role", LINK, "Archive contact", "Delete contact"])
     to_profile(page, owner)
     expect(open_menu(page)).to_have_text(["Archive contact"])
     to_profile(team, priya)
-    expect(open_menu(team)).to_have_text(["Change role", "Archive contact"])
+    expect(open_menu(team)).to_have_text(["Change role", LINK, "Archive contact"])
     for act in ("deactivate", "delete"):
         path = f"/console/contacts/{priya.id}/{act}"
         assert team.goto(path).status == 403  # type: ignore[union-attr]
@@ -308,7 +310,7 @@ def _people(desk: Desk, priya: Person) -> tuple[str, str]:
     return invited, archived
 
 
-PAGES = ("edit", "role", "deactivate", "archive", "delete")
+PAGES = ("edit", "role", "sign-in-link", "deactivate", "archive", "delete")
 
 
 @on_one_database

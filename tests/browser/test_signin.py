@@ -37,7 +37,7 @@ def typed(page: Page, *texts: str) -> None:
 def test_the_form(desk: Desk, page: Page) -> None:
     page.goto("/signin")
     look_over(page, "signin", by_keyboard=False)
-    assert len(tab_through(page)) == 5, "skip link, three fields, button"
+    assert len(tab_through(page)) == 6, "skip link, three fields, button, link"
 
 
 def test_the_form_after_a_refusal(desk: Desk, page: Page) -> None:
@@ -96,6 +96,23 @@ def test_the_owner_sets_a_password(desk: Desk, page: Page) -> None:
     page.goto(f"/invitation/{owner_link.issue(people.directory, people.call.actor).link.rpartition('/')[2]}")
     headed(page, "Set your password")
     look_over(page, "owner-link", by_keyboard=False)
+    typed(page, PASSWORD, PASSWORD)
+    assert_signed_in(page)
+
+
+def test_who_was_provisioned_comes_in_by_a_link(desk: Desk, page: Page) -> None:
+    email = f"kim@{desk.world.name}.test"
+    desk.people.person(email, active=True)
+    page.goto("/signin")
+    page.get_by_role("link", name="Get a link by mail").click()
+    headed(page, "Get a sign-in link")
+    look_over(page, "sign-in-link", by_keyboard=False)
+    page.get_by_label("Workspace").focus()
+    typed(page, desk.world.name, email)
+    headed(page, "Look at your mail")
+    look_over(page, "sign-in-link-asked")
+    page.goto(desk.mail_that_comes(email).link)
+    headed(page, "Set your password")
     typed(page, PASSWORD, PASSWORD)
     assert_signed_in(page)
 

@@ -13,7 +13,7 @@ from scim_server.directory import Directory, contacts, invitations, signin
 from scim_server.directory.contacts import Call
 from scim_server.directory.invitations import Accepted
 from scim_server.domain.actor import system
-from scim_server.mail import Invitation
+from scim_server.mail import Letter
 from scim_server.scim.patch import read_operations
 from scim_server.storage.db import reading
 from tests.support import WORKSPACE_URN, World, patch_body
@@ -26,7 +26,7 @@ class Desk:
     """A workspace whose mail is kept in a list and whose clock is set by hand."""
 
     world: World
-    mails: list[Invitation] = field(default_factory=list)
+    mails: list[Letter] = field(default_factory=list)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

@@ -29,7 +29,7 @@ from scim_server.domain.errors import (
     WrongAccount,
 )
 from scim_server.domain.roles import Permission, Role
-from scim_server.mail import Invitation, MailFailed
+from scim_server.mail import Letter, MailFailed
 from scim_server.scim.errors import ScimError
 from scim_server.storage import ledger, tables
 from scim_server.storage.db import reading, writing
@@ -276,7 +276,7 @@ def test_an_invitation_needs_a_seat(desk: Desk) -> None:
 def test_a_mail_that_fails_leaves_the_invitation(desk: Desk) -> None:
     ann = desk.person(address())
 
-    def broken(_: Invitation) -> None:
+    def broken(_: Letter) -> None:
         raise MailFailed("the mail server can't be reached")
 
     directory = replace(desk.directory, post=broken)

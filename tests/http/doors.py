@@ -113,6 +113,7 @@ _AUTHORIZE = "/oauth/authorize?" + urlencode(
     safe="{}",
 )
 _CLIENT_IDS = "a client's id is in the address of every consent; more than that there is one isn't told"
+_LINK = {"workspace": "{workspace}", "email": "nobody@x.test"}  # who is meant gets a mail, and activity tells it
 _SIGN_IN = {"workspace": "{workspace}", "email": "{email}", "password": "wrong password"}
 
 _USERS = "/console/settings/users/<contact_id>"
@@ -141,6 +142,7 @@ _CONTACT_PAGES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("role", "role", {"role": "client"}),
     ("invite", "invite", {"email": "stolen@x.test"}),
     ("resend", "resend", {"email": "stolen@x.test"}),
+    ("sign-in-link", "sign-in-link", {}),
     ("revoke-invitation", "revoke-invitation", {}),
 )
 
@@ -216,6 +218,9 @@ FLASK: Mapping[tuple[str, str], Line] = {
     ("/console/settings/requests/<request_id>", "GET"): Line("/console/settings/requests/{request}", stranger=303),
     ("/signin", "GET"): Line("/signin?workspace={workspace}", stranger=200, foreign=303),
     ("/signin", "POST"): Line("/signin", _SIGN_IN, stranger=400, foreign=403),
+    ("/signin/link", "GET"): Line("/signin/link?workspace={workspace}", stranger=200, foreign=200),
+    ("/signin/link", "POST"): Line("/signin/link", _LINK, stranger=400, foreign=303),
+    ("/signin/link/asked", "GET"): Line("/signin/link/asked", stranger=200, foreign=200),
     ("/signout", "POST"): Line("/signout", {}, stranger=400, foreign=303),
     ("/signout/everywhere", "POST"): Line("/signout/everywhere", {}, stranger=400, foreign=303),
     ("/invitation/<text>", "GET"): Line("/invitation/{dead_link}", stranger=410, foreign=410),

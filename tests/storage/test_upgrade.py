@@ -296,3 +296,22 @@ def test_labels_are_folded_by_an_upgrade(engine: Engine) -> None:
     with reading(engine) as db:
         keys = {row.id: row.label_key for row in db.execute(text("SELECT id, label_key FROM contacts"))}
     assert keys == {"ann": "ann o'neil", "bea": "änne å", "cem": "σίσυφοσ", "dia": "ab"}
+
+
+def test_links_that_were_handed_over_are_told_from_mailed_ones(engine: Engine) -> None:
+    filled(engine)
+    upgrade(engine)
+    with transaction(engine, "write") as db:
+        db.execute(text("ALTER TABLE invitation_links DROP COLUMN mailed"))
+        db.execute(text("UPDATE alembic_version SET version_num = '0008'"))
+        db.execute(text("UPDATE contacts SET role = 'owner' WHERE id = 'ann'"))
+        db.execute(text("UPDATE contacts SET status = 'invited' WHERE id = 'bea'"))
+        for contact_id in ("ann", "bea", "cem"):
+            values = f"('w', '{contact_id}', 'hash of {contact_id}', '{contact_id}@x.test', '2026')"
+            db.execute(
+                text(f"INSERT INTO invitation_links (workspace_id, contact_id, hash, email, expires) VALUES {values}")
+            )
+    upgrade(engine)
+    with reading(engine) as db:
+        rows = db.execute(text("SELECT contact_id, mailed FROM invitation_links ORDER BY contact_id")).all()
+    assert [(row.contact_id, bool(row.mailed)) for row in rows] == [("ann", False), ("bea", True), ("cem", False)]

@@ -17,6 +17,7 @@ from scim_server.http.console import (  # noqa: F401 - importing them registers 
     provisioning,
     requestlog,
     seat_lists,
+    sign_in_links,
     users,
     workspace,
 )

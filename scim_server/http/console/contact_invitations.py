@@ -45,7 +45,7 @@ def invite(contact_id: str) -> AnyResponse:
         sent = invitations.invite(directory(), found.call, contact.id, _chosen())
     except (Refused, ScimError) as error:
         return _refused(found, contact, "invite", error)
-    return done(f"{called(contact)} is invited. {_mailed(sent.email)}", path_of(contact))
+    return done(f"{called(contact)} is invited. {mailed(sent.email)}", path_of(contact))
 
 
 @console.get("/contacts/<contact_id>/resend")
@@ -62,7 +62,7 @@ def resend(contact_id: str) -> AnyResponse:
         sent = invitations.resend(directory(), found.call, contact.id, _chosen())
     except (Refused, ScimError) as error:
         return _refused(found, contact, "resend", error)
-    return done(f"The invitation is made anew. {_mailed(sent.email)}", path_of(contact))
+    return done(f"The invitation is made anew. {mailed(sent.email)}", path_of(contact))
 
 
 @console.get("/contacts/<contact_id>/revoke-invitation")
@@ -137,7 +137,8 @@ def _chosen() -> str:
     return email
 
 
-def _mailed(email: str) -> str:
+def mailed(email: str) -> str:
+    """Where a letter is on its way to, as the page says it."""
     if site().mails:
         return f"A mail is on its way to {email}."
     return f"No mail server is set up: the mail to {email} is a file in the server's mail folder."

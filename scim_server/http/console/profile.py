@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from flask import Response
 
-from scim_server.directory import activity, life
+from scim_server.directory import activity, life, signin_link
 from scim_server.directory import profile as beside
 from scim_server.directory.access import Unknown
 from scim_server.directory.columns import row_of
@@ -23,6 +23,7 @@ from scim_server.http.console.entries import said
 from scim_server.http.console.frame import Visitor, console, directory, show, visitor
 
 LATEST: Final = 10  # rows of activity
+SIGN_IN_LINK: Final = "sign-in link"  # an entry that is no event: nothing in the contact's life changes
 # Act → (the end of its page's path, what the menu calls it, whether it takes something away for good), in the menu's
 # order. A contact is never offered both kinds of invitation.
 ENTRIES: Final = (
@@ -33,6 +34,7 @@ ENTRIES: Final = (
     (Event.REVOKE, "revoke-invitation", "Take back invitation", False),
     (Event.DEACTIVATE, "deactivate", "Deactivate", False),
     (Event.EDIT, "role", "Change role", False),
+    (SIGN_IN_LINK, "sign-in-link", "Send sign-in link", False),
     (Event.ARCHIVE, "archive", "Archive contact", False),
     (Event.UNARCHIVE, "unarchive", "Unarchive contact", False),
     (Event.DELETE, "delete", "Delete contact", True),
@@ -103,7 +105,9 @@ def path_of(contact: Contact) -> str:
 
 def entries(found: Visitor, contact: Contact) -> list[Entry]:
     """The menu: what the state of the contact and the visitor's permissions allow."""
-    offered = {*possible(contact, found.actor), *((Event.EDIT,) if roles_for(found, contact) else ())}
+    offered: set[str] = {*possible(contact, found.actor), *((Event.EDIT,) if roles_for(found, contact) else ())}
+    if signin_link.is_offered(contact, found.actor):
+        offered.add(SIGN_IN_LINK)
     return [Entry(f"{path_of(contact)}/{end}", label, danger) for act, end, label, danger in ENTRIES if act in offered]
 
 

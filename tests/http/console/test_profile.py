@@ -14,6 +14,8 @@ from tests.http.browser import Browser
 from tests.http.console.visits import visiting
 from tests.support import Client, World, new_world
 
+LINK = "Send sign-in link"
+
 
 def path_of(contact_id: str) -> str:
     return f"/console/contacts/{contact_id}"
@@ -67,12 +69,12 @@ def test_r01_r08_r18_r30_the_menu_by_state(world: World, client: Client) -> None
     desk, owner = Desk(world), visiting(world)
     active, inactive, invited = (desk.person(f"{name}@x.test", active=name == "a") for name in ("a", "b", "c"))
     desk.invite(invited)
-    assert offered(owner, active) == ["Deactivate", "Change role", "Archive contact", "Delete contact"]
+    assert offered(owner, active) == ["Deactivate", "Change role", LINK, "Archive contact", "Delete contact"]
     assert offered(owner, inactive) == ["Invite", "Activate", "Change role", "Archive contact", "Delete contact"]
     invitation = ["Resend invitation", "Take back invitation"]
     assert offered(owner, invited) == [*invitation, "Deactivate", "Change role", "Archive contact", "Delete contact"]
     assert owner.send(f"{path_of(active)}/archive", f"{path_of(active)}/archive").status_code == 303
-    assert offered(owner, active) == ["Deactivate", "Change role", "Unarchive contact", "Delete contact"]
+    assert offered(owner, active) == ["Deactivate", "Change role", LINK, "Unarchive contact", "Delete contact"]
 
 
 def test_r40_the_owner_is_never_deactivated_or_deleted(world: World) -> None:
@@ -83,7 +85,7 @@ def test_r40_the_owner_is_never_deactivated_or_deleted(world: World) -> None:
 def test_r41_a_team_member_archives_and_takes_no_access(world: World) -> None:
     desk, team = Desk(world), visiting(world, "team")
     active, inactive = desk.person("a@x.test", active=True), desk.person("b@x.test")
-    assert offered(team, active) == ["Change role", "Archive contact"]
+    assert offered(team, active) == ["Change role", LINK, "Archive contact"]
     assert offered(team, inactive) == ["Change role", "Archive contact"]
     admin = desk.person("c@x.test", roles=[{"value": "admin"}])
     assert offered(team, admin) == ["Archive contact"], "no role above one's own"

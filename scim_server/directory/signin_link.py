@@ -1,0 +1,162 @@
+"""Links that are mailed to people who may sign in: to set a first password by, or another for one that is forgotten.
+
+Whoever was provisioned may sign in without ever having been invited, and knows no password. The link is kept and opened
+as an invitation's is, but nothing in the contact's life changes by it. Knows no pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from sqlalchemy import Connection as Db
+
+from scim_server import mail
+from scim_server.directory import Directory
+from scim_server.directory.access import NotAllowed, Unknown
+from scim_server.directory.contacts import email_to_invite
+from scim_server.directory.links import PATH, addresses, new_secret, post_quietly
+from scim_server.domain.actor import Actor, system
+from scim_server.domain.contact import Contact
+from scim_server.domain.roles import Permission
+from scim_server.scim.values import is_sound
+from scim_server.storage import access, accounts, contacts, ledger
+from scim_server.storage.accounts import Link
+from scim_server.storage.db import after_commit, reading, writing
+
+LIFETIME: Final = timedelta(hours=1)
+"""How long a link is good for who asked for it, and waits; one that somebody else sends is as good as an invitation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """Where a link was mailed to, and until when it is good."""
+
+    email: str
+    expires: datetime
+
+
+def ask(directory: Directory, workspace_name: str, email: str) -> None:
+    """Mail a link to whom the e-mail or userName means at sign-in, if they may get one.
+
+    Says nobody whether there was anybody, nor whether the mail went out: a stranger asks. Raises Busy.
+    """
+    if not is_sound(email):  # nothing else is stored
+        return
+    with reading(directory.engine) as db:
+        workspace = access.workspace_named(db, workspace_name)
+        meant = () if workspace is None else accounts.contacts_meant(db, workspace.id, email)
+    if workspace is None:
+        return
+    actor = system(workspace.id, "console")
+    for contact_id in meant:
+        work = partial(_asked, directory, actor, contact_id, email)
+        if writing(directory.engine, work):
+            return
+
+
+def send(directory: Directory, actor: Actor, contact_id: str) -> Sent:
+    """Mail the contact a link. Raises Unknown, MissingPermission, NotAllowed; MailFailed where the mail isn't sent."""
+    actor.require(Permission.CONTACTS_EDIT)
+
+    def work(db: Db) -> Sent:
+        contact = contacts.load_to_change(db, actor.workspace_id, contact_id, None)
+        email = _destination(db, actor, contact)
+        sent = Sent(email=email, expires=directory.now() + directory.lifetime)
+        after_commit(db, partial(directory.post, _letter(directory, db, actor, contact_id, sent)))
+        return sent
+
+    return writing(directory.engine, work)
+
+
+def destination(directory: Directory, actor: Actor, contact_id: str) -> str:
+    """Where `send` would mail to. Raises Unknown, MissingPermission, NotAllowed."""
+    actor.require(Permission.CONTACTS_EDIT)
+    with reading(directory.engine) as db:
+        return _destination(db, actor, contacts.load(db, actor.workspace_id, contact_id, None))
+
+
+def is_offered(contact: Contact, actor: Actor) -> bool:
+    """Whether the actor is to be offered `send`, as far as the contact itself tells. The owner asks alone."""
+    return contact.sign_in_allowed and not contact.owner and Permission.CONTACTS_EDIT in actor.permissions
+
+
+def is_theirs(db: Db, workspace_id: str, contact: Contact, email: str) -> bool:
+    """Whether a link that was mailed to `email` still is for the contact, who may have another address by now."""
+    if not contact.sign_in_allowed:
+        return False
+    account = accounts.account_of(db, workspace_id, contact.id)
+    if account is None:
+        return not contact.owner and accounts.email_key(email) in addresses(contact)
+    return accounts.email_key(account.email) == accounts.email_key(email) and (account.proven or not contact.owner)
+
+
+def _asked(directory: Directory, actor: Actor, contact_id: str, typed: str, db: Db) -> bool:
+    contact = contacts.load_to_change(db, actor.workspace_id, contact_id, None)
+    email = None if contact is None else _address(db, actor.workspace_id, contact, typed)
+    if email is None:
+        return False
+    letter = _letter(directory, db, actor, contact_id, Sent(email=email, expires=directory.now() + LIFETIME))
+    after_commit(db, partial(post_quietly, directory, contact_id, letter))
+    return True
+
+
+def _destination(db: Db, actor: Actor, contact: Contact | None) -> str:
+    if contact is None:
+        raise Unknown("The workspace has no contact with that id.")
+    if not contact.sign_in_allowed:
+        raise NotAllowed("Only somebody who may sign in gets a link to set a password.")
+    email = _address(db, actor.workspace_id, contact)
+    if email is None and contact.owner:
+        raise NotAllowed("The owner gets a link from whoever runs the server.")
+    if email is None:
+        raise NotAllowed("There is no e-mail address that this contact could sign in by.")
+    return email
+
+
+def _address(db: Db, workspace_id: str, contact: Contact, typed: str = "") -> str | None:
+    """The address that a link for the contact goes to: its account's, else the one of its own that was typed, or the
+    first. None where there is none, or it is another contact's account's.
+
+    Never as it was typed: what is compared equal may be somebody else's mailbox. For the owner nothing but the address
+    of a proven account will do, as an identity provider writes the others (owner_link.email_for).
+    """
+    if not contact.sign_in_allowed or _is_handed_a_link(db, workspace_id, contact):
+        return None
+    account = accounts.account_of(db, workspace_id, contact.id)
+    if contact.owner:
+        return account.email if account is not None and account.proven else None
+    if account is not None:
+        return account.email
+    mails = (each.get("value") for each in contact.profile.get("emails") or ())
+    own = [email_to_invite(None, contact.profile), contact.user_name, *mails]
+    possible = [text for text in (str(each or "") for each in own) if mail.is_address(text)]
+    wanted = [text for text in possible if accounts.email_key(text) == accounts.email_key(typed)]
+    email = next(iter(wanted or possible), None)
+    other = None if email is None else accounts.account_with(db, email)
+    is_free = other is None or accounts.contact_linked_to(db, workspace_id, other.id) is None
+    return email if is_free else None
+
+
+def _is_handed_a_link(db: Db, workspace_id: str, contact: Contact) -> bool:
+    """Whether an operator's link waits for its owner: a stranger who asks for another must not make it useless."""
+    link = accounts.invitation_for(db, workspace_id, contact.id) if contact.owner else None
+    return link is not None and not link.mailed
+
+
+def _letter(directory: Directory, db: Db, actor: Actor, contact_id: str, sent: Sent) -> mail.Letter:
+    """Make the link, in place of an older one, and write the letter that has it."""
+    text, now = new_secret(directory.random_bytes), directory.now()
+    link = Link(workspace_id=actor.workspace_id, contact_id=contact_id, expires=sent.expires, email=sent.email)
+    accounts.put_invitation(db, link, text)
+    ledger.record_act(db, actor, "contact.sign_in_link_mailed", contact_id, now, directory.new_id())
+    return mail.Letter(
+        to=sent.email,
+        workspace=access.workspace_name(db, actor.workspace_id),
+        link=f"{directory.site}{PATH}{text}",
+        sent=now,
+        expires=sent.expires,
+        purpose="sign_in",
+    )
