@@ -75,7 +75,8 @@ def script(folder: Path, name: str, data: Seeded, run: int) -> Path:
 
 def measure(url: str, seconds: int, lua: Path | None = None) -> float:
     """Requests a second of one run of wrk."""
-    command = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", *(["-s", str(lua)] if lua else []), url]
+    scripted = ["-s", str(lua)] if lua else []
+    command = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s", *scripted, url]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "FAILED" in printed or "Socket errors" in printed:
         raise RuntimeError(printed)

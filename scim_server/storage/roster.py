@@ -1,8 +1,8 @@
 """The list of contacts as a person pages through it: by name or creation, filtered, searched, fast among a million.
 
 An index holds a range for each status, archived or not, in the order of names and in that of creation; a page is a
-merge of such ranges, read where the page begins. What a search or a small group finds is few enough to be fetched and
-sorted here. Always by workspace. Knows no permission, no request and no page's text.
+merge of such ranges, read where the page begins. What a search or a small group finds is few enough to be sorted.
+Always by workspace. Knows no permission, no request and no page's text.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def find(db: Db, workspace_id: str, wanted: Wanted, position: Position | None, c
         within = groups.inside(db, workspace_id, wanted.group_id)
     query = _Query(workspace_id, wanted, text, within, db.dialect.name == "postgresql")
     if (few := _few(db, query)) is not None:
-        return _sorted(query, few, position, count, capped=False)
+        return _page_of(db, query, few, position, count)
     if text:
         found, capped = _search(db, query)
         return _sorted(query, found, position, count, capped=capped)
@@ -255,29 +255,53 @@ def _addresses(query: _Query) -> Select[Any]:
 # Few enough to be fetched
 
 
-def _few(db: Db, query: _Query) -> Sequence[Key] | None:
+def _few(db: Db, query: _Query) -> Select[Any] | None:
     """All that are wanted, where the group, the connection or the status has few contacts; None where none has."""
     wanted = query.wanted
     if wanted.group_id is not None:
         # in the order of an index, as a planner that knows of few groups would rather walk all memberships
-        side = select(members.c.contact_id).where(*_of_group(query)).order_by(members.c.group_id, members.c.member_id)
-        if (ids := _ids(db, side)) is not None:
-            return _those(db, replace(query, wanted=replace(wanted, group_id=None)), ids)
+        side = select(members.c.contact_id.label("id")).where(*_of_group(query))
+        if not _exceeds(db, side := side.order_by(members.c.group_id, members.c.member_id)):
+            return _looked_up(replace(query, wanted=replace(wanted, group_id=None)), side)
     if wanted.connection_id is not None:
         called = contact_external_ids.c
         of_side = (called.workspace_id == query.workspace_id, called.connection_id == wanted.connection_id)
-        side = select(called.holder_id).where(*of_side).order_by(called.value_key)
-        if (ids := _ids(db, side)) is not None:
-            return _those(db, replace(query, wanted=replace(wanted, connection_id=None)), ids)
+        side = select(called.holder_id.label("id")).where(*of_side).order_by(called.value_key)
+        if not _exceeds(db, side):
+            return _looked_up(replace(query, wanted=replace(wanted, connection_id=None)), side)
     if query.text or wanted.group_id is not None or wanted.connection_id is not None:
-        ids = _ids(db, union_all(*_ranges(query, contacts.c.id, ())))
-        return None if ids is None else _those(db, query, ids)
+        of_status = union_all(*_ranges(query, contacts.c.id, ()))
+        return None if _exceeds(db, of_status) else _looked_up(query, of_status)
     return None
 
 
-def _ids(db: Db, side: Rows) -> Sequence[str] | None:
-    """The first column of `side`, unless those are many."""
-    return None if _exceeds(db, side) else sorted(set(db.scalars(side)))
+def _looked_up(query: _Query, source: Rows) -> Select[Any]:
+    """Those of the ids in `source` that are wanted, each once: `key` and id.
+
+    By a look-up for each, as a join may be begun from the other side.
+    """
+    ids = source.subquery()
+    each = select(ids.c.id).distinct().subquery()
+    wanted = select(query.key).where(contacts.c.id == each.c.id, *_in_ranges(query), *_asked(query))
+    keys = select(wanted.correlate(each).scalar_subquery().label("key"), each.c.id)
+    looked_up = keys.offset(0).subquery()  # both planners leave it as it is then, and look each up once, not twice
+    return select(looked_up.c.key, looked_up.c.id).where(looked_up.c.key.is_not(None))
+
+
+def _page_of(db: Db, query: _Query, few: Select[Any], position: Position | None, count: int) -> Found:
+    """The page of so few, and how many they are: sorted by the database, so that it hands over the page alone."""
+    found = few.cte("found")
+    down = query.descending is not (position is not None and position.back)
+    total = select(func.count()).select_from(found).scalar_subquery()
+    rows = select(found.c.key, found.c.id, total.label("total"))
+    if position is not None:
+        here = tuple_(literal(position.value, String), literal(position.id, String))
+        there = tuple_(found.c.key, found.c.id)
+        rows = rows.where(there < here if down else there > here)
+    order = [column.desc() if down else column.asc() for column in (found.c.key, found.c.id)]
+    page = db.execute(rows.order_by(*order).limit(count + 1)).all()
+    counted = page[0].total if page else db.scalar(select(func.count()).select_from(found))
+    return Found([(row.key, row.id) for row in page], counted)
 
 
 def _those(db: Db, query: _Query, ids: Sequence[str]) -> list[Key]:
@@ -310,12 +334,12 @@ def _search(db: Db, query: _Query) -> tuple[Sequence[Key], bool]:
 
     Each index on what may begin so is walked from there; of what isn't wanted for other reasons FEW are passed.
     """
-    asked = _asked(replace(query, text=""))
+    others = replace(query, text="")
     found: dict[Key, None] = {}
     capped = False
     for place, source in enumerate(_sources(query)):
-        is_exact = place == 0 and not asked  # the labels are found by status already
-        rows = _keys(db, _kept(query, source.limit(CAP + 1 if is_exact else FEW), asked))
+        is_exact = place == 0 and not _asked(others)  # the labels are found by status already
+        rows = _keys(db, _looked_up(others, source.limit(CAP + 1 if is_exact else FEW)).limit(CAP + 1))
         found.update(dict.fromkeys(rows))
         if len(found) > CAP:
             return list(found)[:CAP], True
@@ -334,14 +358,6 @@ def _sources(query: _Query) -> list[Rows]:
     )
     addresses = _addresses(query).order_by(contact_emails.c.value_key)
     return [_merged(query, labels, ("key", "id"), max(CAP, FEW) + 1, down=False), *names, addresses]
-
-
-def _kept(query: _Query, source: Rows, asked: Sequence[Condition]) -> Select[Any]:
-    """Those of `source` that are wanted. By a look-up for each, as a join may be begun from the other side."""
-    rows = source.subquery()
-    wanted = select(query.key).where(contacts.c.id == rows.c.id, *_in_ranges(query), *asked)
-    looked_up = select(wanted.correlate(rows).scalar_subquery().label("key"), rows.c.id).subquery()
-    return select(looked_up.c.key, looked_up.c.id).where(looked_up.c.key.is_not(None)).limit(CAP + 1)
 
 
 # What a page shows
