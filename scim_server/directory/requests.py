@@ -67,6 +67,13 @@ def newest(
         return requests.newest(db, actor.workspace_id, wanted, before=before, count=min(count, MOST_SHOWN))
 
 
+def known(directory: Directory, actor: Actor, ids: Sequence[str]) -> set[str]:
+    """Those of the ids, a page of them at most, that the log still has. Raises MissingPermission."""
+    actor.require(Permission.WORKSPACE_MANAGE)
+    with reading(directory.engine) as db:
+        return requests.known(db, actor.workspace_id, ids) if ids else set()
+
+
 def sweep(directory: Directory, days: int) -> int:
     """Delete what is older than so many days, of all workspaces, in small transactions; how many. Raises Busy."""
     before = directory.now() - timedelta(days=days)

@@ -94,6 +94,12 @@ def newest(
     return [(Row(**values), name) for values in found for name in (values.pop("connection"),)]
 
 
+def known(db: Db, workspace_id: str, ids: Sequence[str]) -> set[str]:
+    """Those of the ids that the log still has."""
+    query = select(requests.c.id).where(requests.c.workspace_id == workspace_id, requests.c.id.in_(ids))
+    return set(db.scalars(query))
+
+
 def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
     columns = requests.c
     refused = wanted.errors or max(wanted.status or 0, (wanted.status_class or 0) * 100) >= 400

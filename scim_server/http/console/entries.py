@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from scim_server.directory import activity, requests
 from scim_server.directory.activity import WORDS_OF, Entry
+from scim_server.domain.contact import Contact
 from scim_server.domain.events import DELETED_USER
 from scim_server.domain.roles import Permission
-from scim_server.http.console.frame import Visitor
+from scim_server.http.console.frame import Visitor, directory
 
 DOORS: Final[Mapping[str, str]] = {
     "scim": "SCIM",
@@ -62,7 +64,8 @@ class Change:
 class Said:
     """A row in words. Paths are behind /console, "" where there is no page, or none for who looks.
 
-    `heir_path` is the page of whom linked items were handed to; `attributes` names what else changed.
+    `request_path` is the page of the request that did it, `heir_path` that of whom linked items were handed to;
+    `attributes` names what else changed.
     """
 
     id: str
@@ -73,14 +76,25 @@ class Said:
     whom: str
     whom_path: str
     door: str
+    request_path: str
     changes: tuple[Change, ...]
     heir_path: str
     attributes: str
 
 
 def said(found: Visitor, entries: Iterable[Entry]) -> list[Said]:
-    """The rows in words, for one who looks."""
-    return [_said(found, entry) for entry in entries]
+    """The rows in words, a page of them at most, for one who looks."""
+    rows = list(entries)
+    asked = [entry.request_id for entry in rows if entry.request_id is not None]
+    shown = requests.known(directory(), found.actor, asked) if found.may(Permission.WORKSPACE_MANAGE) else set()
+    return [_said(found, entry, entry.request_id if entry.request_id in shown else None) for entry in rows]
+
+
+def access_said(found: Visitor, contact: Contact) -> Said | None:
+    """By what the contact came to have access, or none: the row of its last change of status, where there is one."""
+    when = contact.status_changed_at or contact.created
+    entries = activity.at_times(directory(), found.actor, [contact.id], (), [when])
+    return next(iter(said(found, [entry for entry in entries if "status" in entry.facts][-1:])), None)
 
 
 def choices() -> list[tuple[str, str, list[tuple[str, str]]]]:
@@ -100,7 +114,7 @@ def capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _said(found: Visitor, entry: Entry) -> Said:
+def _said(found: Visitor, entry: Entry, request_id: str | None) -> Said:
     heir = (entry.facts.get("items_owner") or ("", None))[1]
     return Said(
         id=entry.id,
@@ -111,6 +125,7 @@ def _said(found: Visitor, entry: Entry) -> Said:
         whom=entry.subject or "",
         whom_path=_path(found, _kind(entry.act), entry.subject_id, entry.subject or ""),
         door=DOORS.get(entry.door, entry.door),
+        request_path=f"/settings/requests/{request_id}" if request_id is not None else "",
         changes=tuple(_change(name, *change) for name, change in entry.facts.items() if name not in _IDS),
         heir_path=f"/contacts/{heir}" if heir else "",
         attributes=", ".join(each.rpartition(":")[2] for each in entry.attributes),

@@ -19,7 +19,7 @@ from scim_server.directory.life import Shown
 from scim_server.domain.acts import possible
 from scim_server.domain.contact import Contact, Event
 from scim_server.domain.roles import Permission, Role, outranks
-from scim_server.http.console.entries import said
+from scim_server.http.console.entries import access_said, said
 from scim_server.http.console.frame import Visitor, console, directory, show, visitor
 
 LATEST: Final = 10  # rows of activity
@@ -67,6 +67,7 @@ def profile(contact_id: str) -> Response:
         "facts": row_of(contact, ()),
         "groups": sorted(shown.groups, key=lambda each: (not each.direct, each.label.casefold())),
         "around": beside.around(directory(), found.actor, contact.id),
+        "access": access_said(found, contact),
         "latest": said(found, activity.newest(directory(), found.actor, wanted, count=LATEST)),
         "menu_entries": entries(found, contact),
         "may_invite": {Event.RESEND, Event.REVOKE} & set(possible(contact, found.actor)),

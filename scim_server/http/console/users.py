@@ -17,6 +17,7 @@ from scim_server.domain.acts import possible
 from scim_server.domain.contact import Contact, Event
 from scim_server.domain.errors import MissingPermission, NoFreeSeat, OwnerProtected, Refused
 from scim_server.domain.roles import Permission
+from scim_server.http.console.entries import access_said
 from scim_server.http.console.frame import Visitor, console, directory, done, show, told, visitor
 from scim_server.http.console.profile import called, contact_of, name_of, page
 from scim_server.http.pages import CONSOLE, at
@@ -100,6 +101,7 @@ def _users(found: Visitor, contact: Contact | None, error: Refused | ScimError |
         return show(found, "users.html", status, contact=None, **values)
     email = first_value(contact.profile.get("emails") or ())
     values |= {"email": email and email["value"], "offered": possible(contact, found.actor)}
+    values["access"] = access_said(found, contact)
     return page(found, contact, "users.html", status, **values)
 
 

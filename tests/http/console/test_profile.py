@@ -101,3 +101,38 @@ def test_nobody_elses_and_no_user_name_for_an_id(app: Flask, world: World) -> No
 
 def test_who_may_not_look(world: World) -> None:
     assert visiting(world, "client").get(path_of(world.owner_id)).status_code == 403
+
+
+def told(page: str) -> str:
+    """How the contact came to have access, or none, as the page says it."""
+    (found,) = re.findall(r"<dt>Sign-in</dt><dd>(.*?)</dd>", page, re.DOTALL)
+    return " ".join(re.sub(r"<[^>]*>", " ", found).split())
+
+
+def test_why_somebody_has_no_access(world: World) -> None:
+    owner, team, okta = visiting(world), visiting(world, "team"), world.client(preset="okta")
+    connection = access.list_connections(world.directory, world.name)[-1].name
+    ann = okta.user("ann@x.test")["id"]
+    assert told(owner.get(path_of(ann)).text) == f"Allowed Provisioned: {connection}, SCIM"
+    off = okta.patch(f"/Users/{ann}", {"op": "replace", "path": "active", "value": False})
+    assert off.status == 200
+    okta.patch(f"/Users/{ann}", {"op": "replace", "path": "title", "value": "Former boss"})
+    assert told(owner.get(path_of(ann)).text) == f"Not allowed Deactivated: {connection}, SCIM", "the log has it soon"
+    world.app.extensions["guard"].log.flush()
+    page = owner.get(path_of(ann)).text
+    assert told(page) == f"Not allowed Deactivated: {connection}, SCIM request"
+    (link,) = re.findall(r'<a href="([^"]*)">SCIM<span', page)
+    request = owner.get(link)
+    assert (request.status_code, f"PATCH /scim/v2/Users/{ann}" in " ".join(request.text.split())) == (200, True)
+    assert told(team.get(path_of(ann)).text) == f"Not allowed Deactivated: {connection}, SCIM"
+    activity = f"/console/activity?person={ann}"
+    assert link in owner.get(activity).text
+    assert "/settings/requests/" not in team.get(activity).text
+
+
+def test_why_somebody_has_no_access_yet(world: World) -> None:
+    desk, owner = Desk(world), visiting(world)
+    ann = desk.person("ann@x.test")
+    assert told(owner.get(path_of(ann)).text) == "Not allowed Provisioned: An operator, Command line"
+    desk.invite(ann)
+    assert told(owner.get(path_of(ann)).text) == "Not allowed Invited again: An operator, Command line"

@@ -199,3 +199,10 @@ def test_what_is_not_there(owner: Browser, query: str, status: int) -> None:
 def test_a_user_name_is_no_id(desk: Desk, owner: Browser) -> None:
     desk.person("ann@x.test")
     assert owner.get(f"{PATH}?user=ann@x.test").status_code == 404
+
+
+def test_how_the_status_came_about_is_told(desk: Desk, owner: Browser) -> None:
+    ann = desk.person("ann@x.test", active=True)
+    assert send(owner, ann, "deactivate")[0] == 303
+    page = " ".join(shown(owner, ann).split())
+    assert "Deactivated: Workspace Owner, Console" in page
