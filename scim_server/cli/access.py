@@ -136,15 +136,17 @@ def create_connection(workspace: str, name: str, preset: str, as_json: bool, **s
 @connection.command("set")
 @click.argument("name")
 @workspace_option
+@click.option("--name", "new_name", metavar="NAME", help="What to call the connection from now on.")
 @_settings_options
 @database_option
 @json_option
-def set_connection(workspace: str, name: str, as_json: bool, **settings: bool | None) -> None:
-    """Change settings of a connection; those that aren't named stay."""
+def set_connection(workspace: str, name: str, new_name: str | None, as_json: bool, **settings: bool | None) -> None:
+    """Change settings of a connection, or its name; those that aren't named stay."""
     own = _chosen(settings)
-    if not own:
+    if not own and new_name is None:
         raise click.UsageError("Name a setting to change, such as --forbid-delete.")
-    _show_connection(workspace, access.set_connection(opened(), workspace, name, own), as_json=as_json)
+    changed = access.set_connection(opened(), workspace, name, own, new_name=new_name)
+    _show_connection(workspace, changed, as_json=as_json)
 
 
 def _chosen(settings: Mapping[str, bool | None]) -> dict[str, bool]:

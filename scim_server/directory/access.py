@@ -19,6 +19,7 @@ from scim_server.domain.actor import Actor, system
 from scim_server.domain.connection import PRESETS, Connection, settings_of
 from scim_server.domain.contact import Context, Draft
 from scim_server.domain.errors import Refused, RoleAboveOwn
+from scim_server.domain.events import Fact
 from scim_server.domain.roles import ALL_PERMISSIONS, SCOPES, Permission, expand_scopes, outranks
 from scim_server.domain.seats import DEFAULT_LICENCE, DEFAULT_LICENCES
 from scim_server.domain.workspace import found
@@ -130,7 +131,7 @@ def create_connection(
         workspace = named_workspace(db, workspace_name)
         by = manager(workspace, actor)
         if access.connection_named(db, workspace.id, name) is not None:
-            raise Taken(f"The workspace {workspace.name!r} has a connection named {name!r} already.")
+            raise _taken_connection(workspace, name)
         connection = Connection(
             workspace_id=workspace.id,
             id=directory.new_id(),
@@ -149,22 +150,37 @@ def create_connection(
 
 
 def set_connection(
-    directory: Directory, workspace_name: str, name: str, own: Mapping[str, bool], *, actor: Actor | None = None
+    directory: Directory,
+    workspace_name: str,
+    name: str,
+    own: Mapping[str, bool],
+    *,
+    new_name: str | None = None,
+    actor: Actor | None = None,
 ) -> Connection:
-    """Change some settings of a connection, from the next request on; the others stay. Returns it as it then is.
+    """Change some settings of a connection, from the next request on, or its name; the others stay. Returns it as it
+    then is.
 
-    Raises Unknown for the workspace or connection, MissingPermission for an actor without workspace:manage.
+    Tokens and clients go on counting: they hold no name. Raises Unknown for the workspace or connection, Taken and
+    NotAllowed for the new name, MissingPermission for an actor without workspace:manage.
     """
+    new_name = None if new_name is None else checked_name(new_name, "connection")
 
     def work(db: Db) -> Connection:
         workspace, connection = named_connection(db, workspace_name, name, lock_row=True)
         by = manager(workspace, actor)
-        before = asdict(connection.settings)
+        called, before = new_name or connection.name, asdict(connection.settings)
+        facts: dict[str, tuple[Fact, Fact]]
         facts = {setting: (before[setting], value) for setting, value in own.items() if before[setting] != value}
+        if called != connection.name:
+            facts["name"] = (connection.name, called)
         if not facts:
             return connection
-        changed = replace(connection, settings=replace(connection.settings, **own))
-        access.save_settings(db, changed)
+        other = access.connection_named(db, workspace.id, called)
+        if other is not None and other.id != connection.id:
+            raise _taken_connection(workspace, called)
+        changed = replace(connection, name=called, settings=replace(connection.settings, **own))
+        access.save_connection(db, changed)
         ledger.record_act(db, by, "connection.edited", connection.id, directory.now(), directory.new_id(), facts)
         return changed
 
@@ -383,6 +399,10 @@ def unknown_workspace(name: str) -> Unknown:
 
 def _taken_workspace(name: str) -> Taken:
     return Taken(f"There is a workspace named {name!r} already.")
+
+
+def _taken_connection(workspace: Workspace, name: str) -> Taken:
+    return Taken(f"The workspace {workspace.name!r} has a connection named {name!r} already.")
 
 
 def named_workspace(db: Db, name: str) -> Workspace:

@@ -41,7 +41,7 @@ WORDS_OF: Final[Mapping[str, str]] = {
     "group.edited": "edited a group",
     "group.deleted": "deleted a group",
     "connection.created": "created a connection",
-    "connection.edited": "changed the settings of a connection",
+    "connection.edited": "changed a connection",
     "client.created": "created a client",
     "client.rotated": "made a new secret of a client",
     "client.secret_revoked": "revoked a secret of a client",

@@ -139,10 +139,14 @@ def add_connection(db: Db, connection: Connection, now: datetime) -> None:
     db.execute(insert(connections), row)
 
 
-def save_settings(db: Db, connection: Connection) -> None:
-    """Write the connection's settings."""
+def save_connection(db: Db, connection: Connection) -> None:
+    """Write the connection's name and settings. Raises LostRace where another has taken the name meanwhile."""
     of_connection = (connections.c.workspace_id == connection.workspace_id, connections.c.id == connection.id)
-    db.execute(update(connections).where(*of_connection).values(settings=_own_settings(connection)))
+    values = {"name": connection.name, "name_key": name_key(connection.name), "settings": _own_settings(connection)}
+    try:
+        db.execute(update(connections).where(*of_connection).values(values))
+    except IntegrityError as error:
+        raise LostRace from error
 
 
 def _own_settings(connection: Connection) -> str:

@@ -258,6 +258,8 @@ def test_settings_of_a_connection(shop: Here) -> None:
     (_, listed) = shop.json("connection", "list")["connections"]
     assert (listed["connection"], listed["settings"]) == ("okta", last["settings"])
     assert "no connection" in shop.fails("connection", "show", "other")
+    assert shop.json("connection", "set", "okta", "--name", "Okta, staff")["connection"] == "Okta, staff"
+    assert "no connection" in shop.fails("connection", "set", "okta", "--invite")
     assert "no connection" in shop.fails("connection", "set", "other", "--invite")
 
 

@@ -453,6 +453,47 @@ def test_settings_change_one_by_one(directory: Directory, world: World) -> None:
     ]
 
 
+def test_a_connection_gets_another_name(world: World) -> None:
+    directory = world.directory
+    made = access.create_connection(directory, world.name, "idp", "okta")
+    access.create_connection(directory, world.name, "other")
+    _, text = access.create_token(directory, world.name, "idp", secrets.token_bytes)
+    client = replace(world.client(), token=text)
+    for name in ("", "x" * 201, "a\nb"):
+        with pytest.raises(access.NotAllowed):
+            access.set_connection(directory, world.name, "idp", {}, new_name=name)
+    with pytest.raises(access.Taken, match="'OTHER'"):
+        access.set_connection(directory, world.name, "idp", {"invite": True}, new_name="OTHER")
+    assert access.set_connection(directory, world.name, "idp", {}, new_name=" idp ") == made
+    changed = access.set_connection(directory, world.name, "idp", {}, new_name="IDP")
+    assert changed == replace(made, name="IDP"), "another spelling of its own name is free"
+    changed = access.set_connection(directory, world.name, "idp", {"invite": True}, new_name="Okta, staff")
+    assert (changed.id, changed.name, changed.settings) == (made.id, "Okta, staff", replace(made.settings, invite=True))
+    with pytest.raises(access.Unknown):
+        access.list_tokens(directory, world.name, "idp")
+    assert client.get("/Users").status == 200
+    assert acts(directory, world, "connection.edited") == [
+        (made.id, {"name": ["idp", "IDP"]}),
+        (made.id, {"name": ["IDP", "Okta, staff"], "invite": [False, True]}),
+    ]
+    assert access.create_connection(directory, world.name, "idp").id != made.id
+
+
+def test_a_name_has_one_winner(directory: Directory, world: World) -> None:
+    names = ("a", "b", "c", "d")
+    for name in names:
+        access.create_connection(directory, world.name, name)
+
+    def rename(name: str) -> bool:
+        try:
+            return bool(access.set_connection(directory, world.name, name, {}, new_name="wanted"))
+        except access.Taken:
+            return False
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        assert sorted(pool.map(rename, names)) == [False, False, False, True]
+
+
 def test_a_setting_counts_from_the_next_request_on(world: World) -> None:
     access.create_connection(world.directory, world.name, "idp")
     _, text = access.create_token(world.directory, world.name, "idp", secrets.token_bytes)

@@ -218,15 +218,22 @@ def connection(connection_id: str) -> Response:
 
 @console.route(f"{ONE}/settings", methods=["GET", "POST"])
 def connection_settings(connection_id: str) -> AnyResponse:
-    """Choose a connection's settings; they count from the next request on."""
+    """Choose a connection's settings and name; they count from the next request on."""
     found = visitor(Permission.WORKSPACE_MANAGE)
     one = one_of(found, connection_id)
+    name, chosen = request.form.get("name", one.name), asdict(one.settings)
+    problem, status = "", 200
     if request.method == "POST":
-        own = {name: name in request.form for name in SETTINGS}
-        access.set_connection(directory(), found.workspace, one.name, own, actor=found.actor)
-        return done(f"The settings of {one.name} are saved.", f"{HOME}/{one.id}")
-    values: dict[str, Any] = {"words": SETTINGS, "chosen": asdict(one.settings), "guide": GUIDES[one.preset]}
-    return show(found, "connection_settings.html", connection=one, **values)
+        chosen = {setting: setting in request.form for setting in SETTINGS}
+        try:
+            saved = access.set_connection(
+                directory(), found.workspace, one.name, chosen, new_name=name, actor=found.actor
+            )
+            return done(f"The settings of {saved.name} are saved.", f"{HOME}/{one.id}")
+        except Refused as error:
+            problem, status = told(error)
+    values: dict[str, Any] = {"words": SETTINGS, "chosen": chosen, "guide": GUIDES[one.preset]}
+    return show(found, "connection_settings.html", status, connection=one, name=name, problem=problem, **values)
 
 
 @console.get(f"{ONE}/setup")

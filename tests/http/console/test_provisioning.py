@@ -242,6 +242,18 @@ def test_settings_are_boxes(world: World, owner: Browser, page: str) -> None:
     assert not re.search(r'name="allow_delete" value="yes" checked', owner.get(form).text)
 
 
+def test_another_name(world: World, owner: Browser, page: str) -> None:
+    access.create_connection(world.directory, world.name, "okta")
+    form = f"{page}/settings"
+    taken = owner.send(form, form, name="Okta", invite="yes")
+    assert (taken.status_code, "has a connection named" in taken.text) == (403, True)
+    assert 'value="Okta"' in taken.text, "what was typed is kept"
+    assert re.search(r'name="invite" value="yes" checked', taken.text)
+    assert owner.send(form, form, name="Entra, staff").status_code == 303
+    assert "Entra, staff" in shown(owner, page)
+    assert {each.name for each in access.list_connections(world.directory, world.name)} == {"Entra, staff", "okta"}
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_set_up_has_this_servers_urls(world: World, owner: Browser, preset: str) -> None:
     made = access.create_connection(world.directory, world.name, preset, preset)
