@@ -277,14 +277,16 @@ def _sets_password(db: Db, found: _Found, account: Account) -> bool:
     which an operator hands over: its holder may never have read the address's mail, and may have chosen the address
     because it is somebody else's. Whoever accepts now has read the mail, so the account becomes theirs, with a password
     of their own. Were the password that is there asked for, as a proven account's is, they couldn't accept; were it
-    kept, its holder would come in wherever they are let in. A sign-in link that was mailed does always: it is for who
-    has no password, or has forgotten it, and whoever reads the address's mail is who has the account.
+    kept, its holder would come in wherever they are let in. A sign-in link that was mailed does where the
+    account is that mailbox's: it is for who has no password, or forgot it, and who reads the mail has the account.
 
     An owner's link does as owner_link.may_reset says, and leaves the account unproven, also one that was proven: its
     new password came by no mail.
     """
+    if found.link.mailed and not found.joins:
+        return accounts.is_same_mailbox(account.email, found.email)
     if found.link.mailed:
-        return not found.joins or not account.proven or account.password is None
+        return not account.proven or account.password is None
     return owner_link.may_reset(db, found.link, account)
 
 
@@ -339,7 +341,9 @@ def _hand_over(db: Db, found: _Found, account: Account, proof: str) -> None:
         for workspace_id, contact_id in accounts.links_of(db, account.id):
             if workspace_id != found.link.workspace_id:
                 accounts.unlink(db, workspace_id, contact_id)
-    accounts.set_password(db, account.id, proof, proven=found.link.mailed)
+    accounts.set_password(
+        db, account.id, proof, proven=found.link.mailed, email=found.email if found.link.mailed else None
+    )
 
 
 def _link(db: Db, link: Link, account: Account) -> None:

@@ -85,8 +85,12 @@ def part_from_former(db: Db, workspace_id: str, before: Contact, after: Contact)
 
 def addresses(contact: Contact) -> frozenset[str]:
     """What the contact can be called by at sign-in: its userName and e-mails, folded."""
-    mails = (str(each.get("value") or "") for each in contact.profile.get("emails") or ())
-    return frozenset(accounts.email_key(each) for each in (contact.user_name, *mails))
+    return frozenset(accounts.email_key(each) for each in own_addresses(contact))
+
+
+def own_addresses(contact: Contact) -> list[str]:
+    """The same as they are stored."""
+    return [contact.user_name, *(str(each.get("value") or "") for each in contact.profile.get("emails") or ())]
 
 
 def is_pending(contact: Contact) -> bool:

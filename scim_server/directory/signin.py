@@ -14,7 +14,7 @@ from sqlalchemy import Connection as Db
 
 from scim_server.directory import Directory
 from scim_server.directory.access import NotAllowed
-from scim_server.directory.links import new_secret
+from scim_server.directory.links import new_secret, own_addresses
 from scim_server.directory.passwords import hash_password, is_password
 from scim_server.domain.actor import Actor
 from scim_server.domain.contact import Contact
@@ -251,7 +251,8 @@ def _opens(db: Db, claim: _Claim, contact: Contact) -> bool:
         return linked.id == account.id
     # a provisioned contact has no account yet: the one with its e-mail, if its mailbox made it, becomes it. Not the
     # owner, whose e-mail an identity provider writes: their link alone lets them in
-    return account.proven and not contact.owner
+    theirs = (accounts.is_same_mailbox(account.email, each) for each in own_addresses(contact))
+    return account.proven and not contact.owner and any(theirs)
 
 
 def _is_proven(account: Account, link: Link) -> bool:

@@ -125,6 +125,14 @@ class Throttle:
                 return self._counts.wait(item, *key)
         return None
 
+    def tried(self, kind: str, address: str, who: str | None = None) -> int | None:
+        """Count a try, whatever comes of it; the seconds to wait if it is one too many, else None."""
+        waits = [
+            None if self._counts.count(item, *key) else self._counts.wait(item, *key)
+            for item, key in _keys(kind, address, who)
+        ]
+        return max((each for each in waits if each is not None), default=None)
+
     def failed(self, kind: str, address: str, who: str | None = None) -> None:
         """Count a failure."""
         for item, key in _keys(kind, address, who):

@@ -219,14 +219,12 @@ def must_wait(workspace: str, email: str) -> Response | None:
 
     It is asked for before a password is looked at.
     """
-    return told_to_wait("sign-in", signin.name_tried(workspace, email))
+    seconds = site().throttle.check("sign-in", request.remote_addr or "", signin.name_tried(workspace, email))
+    return None if seconds is None else told_to_wait(seconds)
 
 
-def told_to_wait(kind: str, who: str) -> Response | None:
-    """A refusal after too many tries of that kind (limits.FAILURES) from this address or for this name."""
-    seconds = site().throttle.check(kind, request.remote_addr or "", who)
-    if seconds is None:
-        return None
+def told_to_wait(seconds: int) -> Response:
+    """A refusal after too many tries."""
     message = f"There were too many tries. Try again in {-(-seconds // 60)} min."
     response = refusal(429, message, **site().around(429))
     response.headers["Retry-After"] = str(seconds)

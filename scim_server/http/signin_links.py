@@ -38,10 +38,9 @@ def ask_for_link() -> Response:
 def send_link() -> AnyResponse:
     """Have a link mailed, if there is somebody to mail it to."""
     workspace, email = request.form.get("workspace", ""), request.form.get("email", "")
-    who = signin.name_tried(workspace, email)
-    if (wait := told_to_wait(_KIND, who)) is not None:
-        return wait
-    site().throttle.failed(_KIND, request.remote_addr or "", who)
+    seconds = site().throttle.tried(_KIND, request.remote_addr or "", signin.name_tried(workspace, email))
+    if seconds is not None:
+        return told_to_wait(seconds)
     site().errands.run(partial(signin_link.ask, site().directory, workspace, email))
     return redirect(at(ASKED) + following(own_path(request.form.get("next"))), 303)
 

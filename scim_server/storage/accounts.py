@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from string import ascii_lowercase, ascii_uppercase
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, select, update
 from sqlalchemy import Connection as Db
@@ -20,6 +21,8 @@ from scim_server.scim.schema import user_name_key
 from scim_server.storage.access import hash_of
 from scim_server.storage.db import LostRace
 from scim_server.storage.tables import account_links, accounts, contact_emails, contacts, invitation_links, sessions
+
+_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,15 @@ class Link:
 def email_key(email: str) -> str:
     """The folded form that e-mail addresses are compared by: the one of userNames."""
     return user_name_key(email.strip())
+
+
+def is_same_mailbox(one: str, other: str) -> bool:
+    """Whether a mail to the one arrives at the other: equal but for the case of ASCII letters.
+
+    What email_key takes for equal may be two mailboxes: IDNA has different domains for the two forms of sigma, and a
+    server may have an address in full-width letters. Whoever reads the one mustn't have the other's account by it.
+    """
+    return one.strip().translate(_LOWER) == other.strip().translate(_LOWER)
 
 
 def account_with(db: Db, email: str, *, to_change: bool = False) -> Account | None:
@@ -93,9 +105,13 @@ def add_account(db: Db, account: Account, now: datetime) -> None:
         raise LostRace from error
 
 
-def set_password(db: Db, account_id: str, password: str, *, proven: bool) -> None:
-    """Give the account a password, as a hash, and say whether who set it is proven to read the address's mail."""
-    db.execute(update(accounts).where(accounts.c.id == account_id).values(password=password, proven=proven))
+def set_password(db: Db, account_id: str, password: str, *, proven: bool, email: str | None = None) -> None:
+    """Give the account a password, as a hash, and say whether who set it is proven to read the address's mail.
+
+    `email` is the address as it was mailed to, where it is to be the account's from now on; folded it is the same.
+    """
+    values = {"password": password, "proven": proven, **({} if email is None else {"email": email})}
+    db.execute(update(accounts).where(accounts.c.id == account_id).values(values))
 
 
 def contact_linked_to(db: Db, workspace_id: str, account_id: str) -> str | None:

@@ -113,6 +113,13 @@ def _order(of: FromClause | Select[Any], newest_first: bool) -> tuple[ColumnElem
     return (columns.at.desc(), columns.id.desc()) if newest_first else (columns.at, columns.id)
 
 
+def count_since(db: Db, workspace_id: str, subject_id: str, act: str, since: datetime) -> int:
+    """How often that was done to the subject from then on."""
+    of_subject = activity.c.workspace_id == workspace_id, activity.c.subject_id == subject_id
+    query = select(func.count()).where(*of_subject, activity.c.at >= since, activity.c.act == act)
+    return db.scalar(query) or 0
+
+
 def at_times(
     db: Db, workspace_id: str, subject_ids: Sequence[str], acts: Sequence[str], times: Sequence[datetime]
 ) -> list[Row]:

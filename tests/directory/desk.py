@@ -75,3 +75,16 @@ class Desk:
 def address() -> str:
     """An address of the test's own: accounts are shared by all workspaces of a database."""
     return f"{secrets.token_hex(6)}@x.test"
+
+
+# Letters that fold to the same and make two mailboxes: IDNA keeps both forms of sigma, a server may know wide letters.
+TWINS = (
+    ("\N{GREEK SMALL LETTER SIGMA}", "\N{GREEK SMALL LETTER FINAL SIGMA}"),
+    ("a", "\N{FULLWIDTH LATIN SMALL LETTER A}"),
+)
+
+
+def written_alike(one: str, other: str) -> tuple[str, str]:
+    """Two addresses of the test's own that differ by those letters alone."""
+    name, _, domain = address().partition("@")
+    return f"{name}{one}@{one}.{domain}", f"{name}{other}@{other}.{domain}"

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from scim_server.directory import activity, contacts, invitations, life, owner_link, signin, signin_link
 from scim_server.directory.access import NotAllowed, Unknown
-from scim_server.directory.invitations import MailFailed
+from scim_server.directory.invitations import MailFailed, WrongPassword
 from scim_server.directory.signin import SignInRefused
 from scim_server.domain.actor import Actor
 from scim_server.domain.contact import Event
@@ -22,7 +22,7 @@ from scim_server.mail import Letter
 from scim_server.scim.patch import read_operations
 from scim_server.storage import tables
 from scim_server.storage.db import reading
-from tests.directory.desk import PASSWORD, Desk, address
+from tests.directory.desk import PASSWORD, TWINS, Desk, address, written_alike
 from tests.support import World, new_world, patch_body
 
 NEW = "another horse"
@@ -185,6 +185,37 @@ def test_an_address_whose_account_is_somebody_elses_here_gets_none(desk: Desk) -
         signin_link.send(desk.directory, desk.call.actor, bea)
 
 
+@pytest.mark.parametrize("twins", TWINS)
+def test_who_reads_a_mailbox_that_is_only_written_alike_gets_nothing(desk: Desk, twins: tuple[str, str]) -> None:
+    (mine, alike), there = written_alike(*twins), Desk(new_world(desk.world.app))
+    ann, twin = member(desk, mine), there.person(alike, active=True)
+    for typed in (mine, alike):
+        assert ask(there, typed) == []
+    with pytest.raises(NotAllowed):
+        signin_link.send(there.directory, there.call.actor, twin)
+    assert desk.sign_in(mine).contact_id == ann
+
+
+@pytest.mark.parametrize("twins", TWINS)
+def test_an_account_that_came_after_the_link_is_not_its_holders(desk: Desk, twins: tuple[str, str]) -> None:
+    (mine, alike), there = written_alike(*twins), Desk(new_world(desk.world.app))
+    there.person(alike, active=True)
+    text = asked(there, alike)
+    ann = member(desk, mine)
+    with pytest.raises(WrongPassword):
+        there.accept(text, NEW)
+    assert desk.sign_in(mine).contact_id == ann
+
+
+def test_one_person_gets_so_many_an_hour_by_whatever_name(desk: Desk) -> None:
+    mails = [address() for _ in range(signin_link.MOST_AN_HOUR + 2)]
+    ann = desk.person(mails[0], active=True, emails=[{"value": each} for each in mails])
+    assert [len(ask(desk, each)) for each in mails] == [1] * signin_link.MOST_AN_HOUR + [0, 0]
+    assert desk.accept(desk.text).contact_id == ann, "the last one goes on working"
+    desk.now += timedelta(hours=1, seconds=1)
+    assert len(ask(desk, mails[0])) == 1
+
+
 # The owner
 
 
@@ -208,6 +239,15 @@ def test_an_owner_who_once_was_invited_gets_one(desk: Desk) -> None:
     handed = owner_link.issue(desk.directory, desk.call.actor).link.rpartition("/")[2]
     assert ask(desk, email) == [], "a stranger can't make the operator's link useless"
     assert desk.accept(handed, "a third horse").contact_id == ann
+
+
+def test_an_operators_link_past_its_time_keeps_no_owner_from_asking(desk: Desk) -> None:
+    email = address()
+    life.transfer(desk.directory, desk.call.actor, member(desk, email))
+    owner_link.issue(desk.directory, desk.call.actor)
+    assert ask(desk, email) == []
+    desk.now += desk.directory.lifetime
+    assert ask(desk, email) == [email]
 
 
 def test_no_address_makes_an_owner(desk: Desk) -> None:
@@ -294,6 +334,16 @@ def test_a_link_is_sent_for_as_long_as_an_invitation_is(desk: Desk) -> None:
     assert (sent.email, sent.expires) == (email, desk.now + desk.directory.lifetime)
     desk.now += timedelta(days=6)
     assert desk.accept(desk.text).contact_id == ann
+
+
+def test_a_stranger_who_asks_shortens_nothing(desk: Desk) -> None:
+    email = address()
+    ann = desk.person(email, active=True)
+    sent = signin_link.send(desk.directory, desk.call.actor, ann)
+    text = asked(desk, email)
+    assert desk.mails[-1].expires == sent.expires
+    desk.now += timedelta(days=6)
+    assert desk.accept(text).contact_id == ann
 
 
 def test_it_is_sent_to_none_but_active_contacts_of_the_workspace(desk: Desk) -> None:

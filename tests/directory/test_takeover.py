@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from scim_server.directory import life, owner_link
+from scim_server.directory import access, life, owner_link, signin
 from scim_server.directory.signin import SignInRefused
-from scim_server.domain.actor import Actor
+from scim_server.domain.actor import Actor, system
 from scim_server.domain.contact import Event
 from scim_server.domain.errors import MissingPermission, SignInOfAnother
 from scim_server.domain.roles import Role
-from tests.directory.desk import PASSWORD, Desk, address
+from tests.directory.desk import PASSWORD, TWINS, Desk, address, written_alike
 from tests.directory.test_life import person
 from tests.support import WORKSPACE_URN, World, new_world
 
@@ -90,6 +90,35 @@ def test_only_who_looks_after_seats_chooses_a_licence_type(desk: Desk) -> None:
     assert life.edit(desk.directory, ann, made.id, {"licence": "member", "title": "Cook"}).changed
     boss = person(desk.world, desk.world.owner_id, Role.OWNER)
     assert life.set_licence(desk.directory, boss, made.id, "client").contact.licence == "client"
+
+
+@pytest.mark.parametrize("twins", TWINS)
+def test_an_account_that_is_only_written_alike_opens_nothing(desk: Desk, twins: tuple[str, str]) -> None:
+    mine, theirs = written_alike(*twins)
+    there = Desk(new_world(desk.world.app))
+    there.accept(there.invite(there.person(theirs)))
+    desk.person(mine, active=True)
+    for typed in (mine, theirs):
+        with pytest.raises(SignInRefused):
+            desk.sign_in(typed)
+
+
+def test_an_account_that_is_handed_over_has_the_address_that_was_mailed_to(desk: Desk) -> None:
+    mine, theirs = written_alike(*TWINS[0])
+    there = access.create_workspace(desk.directory, f"workspace of {theirs}", theirs)
+    link = owner_link.issue(desk.directory, system(there.workspace.id)).link
+    desk.accept(link.rpartition("/")[2], "an operator vouched for it")
+    ann = desk.accept(desk.invite(desk.person(mine)))
+    session = signin.session_of(desk.directory, desk.sign_in(mine).text)
+    assert session is not None
+    assert (session.contact.id, session.account_email) == (ann.contact_id, mine)
+
+
+def test_the_case_of_ascii_letters_tells_no_mailboxes_apart(desk: Desk) -> None:
+    mail, there = address(), Desk(new_world(desk.world.app))
+    there.accept(there.invite(there.person(mail.upper())))
+    ann = desk.person(mail, active=True)
+    assert desk.sign_in(mail).contact_id == ann
 
 
 @pytest.mark.parametrize("by", ["userName", "emails"])

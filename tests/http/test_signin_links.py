@@ -7,17 +7,17 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event, Semaphore
+from typing import Any
 
 import pytest
 from flask import Flask
 
-from scim_server.http.errands import MOST_WAITING, Errands
+from scim_server.http.errands import MOST_WAITING, THREADS, Errands
 from scim_server.http.limits import FAILURES
 from scim_server.http.pages import site
 from scim_server.http.signin_links import PAGE
 from scim_server.storage import tables
-from scim_server.storage.db import Busy
 from tests.directory.desk import PASSWORD, Desk, address
 from tests.http.browser import Browser
 from tests.support import World
@@ -36,12 +36,18 @@ def browser(app: Flask) -> Browser:
 def ask(browser: Browser, workspace: str, email: str) -> tuple[int, str]:
     """Ask, and have the work done that comes of it; the status, and the page that follows."""
     answer = browser.send(PAGE, PAGE, workspace=workspace, email=email)
-    done = Event()
-    site(browser.app).errands.run(done.set)
-    assert done.wait(30)
+    wait_for_errands(browser.app)
     if answer.status_code == 303:
         return 303, browser.get(answer.headers["Location"]).text
     return answer.status_code, answer.text
+
+
+def wait_for_errands(app: Flask) -> None:
+    """Until each thread has done what came before: they meet there."""
+    here = Barrier(THREADS + 1)
+    for _ in range(THREADS):
+        site(app).errands.run(partial(here.wait, 30))
+    here.wait(30)
 
 
 def mailed(app: Flask, to: str) -> list[str]:
@@ -79,7 +85,8 @@ def test_the_work_is_done_after_the_answer(desk: Desk, browser: Browser) -> None
     email, go_on = address(), Event()
     desk.person(email, active=True)
     errands = site(browser.app).errands
-    errands.run(partial(go_on.wait, 30))
+    for _ in range(THREADS):
+        errands.run(partial(go_on.wait, 30))
     assert browser.send(PAGE, PAGE, workspace=desk.world.name, email=email).status_code == 303
     assert desk.rows(tables.invitation_links) == 0
     go_on.set()
@@ -123,16 +130,48 @@ def test_a_form_from_elsewhere_asks_for_nothing(desk: Desk, browser: Browser) ->
 # Errands
 
 
-def test_errands_have_an_end_of_patience() -> None:
-    errands, go_on, done = Errands(), Event(), list[int]()
-    errands.run(partial(go_on.wait, 30))
-    for number in range(MOST_WAITING - 1):
+def busy(go_on: Event) -> Errands:
+    """All threads are at work until `go_on`."""
+    errands, at_work = Errands(), Semaphore(0)
+
+    def work() -> None:
+        at_work.release()
+        go_on.wait(30)
+
+    for _ in range(THREADS):
+        errands.run(work)
+    for _ in range(THREADS):
+        assert at_work.acquire(timeout=30)
+    return errands
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, Any]]:
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    return [(each["event"], each.get("reason", each.get("count"))) for each in lines]
+
+
+def test_where_too_much_waits_an_errand_is_dropped_and_nobody_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    go_on, done = Event(), list[int]()
+    errands = busy(go_on)
+    for number in range(MOST_WAITING + 1):
         errands.run(partial(done.append, number))
-    with pytest.raises(Busy):
-        errands.run(lambda: None)
+    assert logged(capsys) == [("errand dropped", "too many wait")]
     go_on.set()
     errands.end()
-    assert done == list(range(MOST_WAITING - 1)), "the end waits for what was promised"
+    assert sorted(done) == list(range(MOST_WAITING)), "the end waits for what was promised"
+    errands.run(partial(done.append, -1))
+    assert logged(capsys) == [("errand dropped", "the end has come")]
+    assert -1 not in done
+
+
+def test_the_end_waits_but_not_for_ever(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("scim_server.http.errands.SECONDS_TO_END", 0.01)
+    go_on = Event()
+    errands = busy(go_on)
+    errands.run(lambda: None)
+    errands.end()
+    assert logged(capsys) == [("errands dropped at the end", THREADS + 1)]
+    go_on.set()
 
 
 def test_an_errand_that_fails_leaves_the_next_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,9 +180,13 @@ def test_an_errand_that_fails_leaves_the_next_alone(capsys: pytest.CaptureFixtur
     def fails() -> None:
         raise ZeroDivisionError("a secret")
 
-    errands.run(fails)
+    for _ in range(THREADS):
+        errands.run(fails)
     errands.run(done.set)
     errands.end()
     assert done.is_set()
-    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [(each["event"], each["reason"]) for each in logged] == [("errand failed", "ZeroDivisionError")]
+    assert logged(capsys) == [("errand failed", "ZeroDivisionError")] * THREADS
+
+
+def test_an_end_without_a_beginning() -> None:
+    Errands().end()
