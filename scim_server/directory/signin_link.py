@@ -43,7 +43,7 @@ class Sent:
 def ask(directory: Directory, workspace_name: str, email: str) -> None:
     """Mail a link to whom the e-mail or userName means at sign-in, if they may get one.
 
-    Says nobody whether there was anybody, nor whether the mail went out: a stranger asks. Raises Busy.
+    Tells nobody whether there was anybody, nor whether the mail went out: a stranger asks. Raises Busy.
     """
     if not is_sound(email):  # nothing else is stored
         return

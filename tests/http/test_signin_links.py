@@ -146,7 +146,8 @@ def busy(go_on: Event) -> Errands:
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, Any]]:
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    """What errands have said."""
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if '"errand' in line]
     return [(each["event"], each.get("reason", each.get("count"))) for each in lines]
 
 
