@@ -141,7 +141,7 @@ def create_connection(workspace: str, name: str, preset: str, as_json: bool, **s
 @database_option
 @json_option
 def set_connection(workspace: str, name: str, new_name: str | None, as_json: bool, **settings: bool | None) -> None:
-    """Change settings of a connection, or its name; those that aren't named stay."""
+    """Change a connection's settings or name; what isn't named stays."""
     own = _chosen(settings)
     if not own and new_name is None:
         raise click.UsageError("Name a setting to change, such as --forbid-delete.")

@@ -73,24 +73,19 @@ def newest(
     There are none where there is no such row: it was swept out, and those before it too.
     """
     columns = requests.c
-    query = (
-        select(requests, connections.c.name.label("connection"))
-        .join(
-            connections,
-            (connections.c.workspace_id == columns.workspace_id) & (connections.c.id == columns.connection_id),
-        )
-        .where(columns.workspace_id == workspace_id, *_conditions(wanted))
-        .order_by(columns.at.desc(), columns.id.desc())
-        .limit(count)
-    )
+    rows = select(requests).where(columns.workspace_id == workspace_id, *_conditions(wanted))
     if before is not None:
         place = select(columns.at, columns.id).where(columns.workspace_id == workspace_id, columns.id == before)
         position = db.execute(place).one_or_none()
         if position is None:
             return []
         last = tuple_(literal(position.at, Instant), literal(position.id, String))
-        query = query.where(tuple_(columns.at, columns.id) < last)
-    found = (dict(row._mapping) for row in db.execute(query))
+        rows = rows.where(tuple_(columns.at, columns.id) < last)
+    # found first: a planner that thinks of few connections would rather go through all requests of each
+    page = rows.order_by(columns.at.desc(), columns.id.desc()).limit(count).subquery()
+    of_page = (connections.c.workspace_id == page.c.workspace_id) & (connections.c.id == page.c.connection_id)
+    named = select(page, connections.c.name.label("connection")).join(connections, of_page)
+    found = (dict(row._mapping) for row in db.execute(named.order_by(page.c.at.desc(), page.c.id.desc())))
     return [(Row(**values), name) for values in found for name in (values.pop("connection"),)]
 
 

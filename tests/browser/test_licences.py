@@ -169,6 +169,7 @@ def test_by_keyboard_alone(desk: Desk) -> None:
         page.goto(f"/console/settings/licences{end}")
         tab_through(page)
     page.goto("/console/settings/licences/add")
+    expect(page.locator("input:focus")).to_be_visible()  # autofocus comes after the page
     page.keyboard.type("3")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("3 'member' seats added")
