@@ -113,11 +113,10 @@ def test_why_somebody_has_no_access(world: World) -> None:
     owner, team, okta = visiting(world), visiting(world, "team"), world.client(preset="okta")
     connection = access.list_connections(world.directory, world.name)[-1].name
     ann = okta.user("ann@x.test")["id"]
-    assert told(owner.get(path_of(ann)).text) == f"Allowed Provisioned: {connection}, SCIM"
+    assert told(team.get(path_of(ann)).text) == f"Allowed Provisioned: {connection}, SCIM"
     off = okta.patch(f"/Users/{ann}", {"op": "replace", "path": "active", "value": False})
     assert off.status == 200
     okta.patch(f"/Users/{ann}", {"op": "replace", "path": "title", "value": "Former boss"})
-    assert told(owner.get(path_of(ann)).text) == f"Not allowed Deactivated: {connection}, SCIM", "the log has it soon"
     world.app.extensions["guard"].log.flush()
     page = owner.get(path_of(ann)).text
     assert told(page) == f"Not allowed Deactivated: {connection}, SCIM request"
