@@ -25,7 +25,8 @@ PAGE = "/console/activity"
 
 
 def rows(browser: Browser, query: str = "") -> list[str]:
-    """Each row's text, newest first."""
+    """Each row's text, newest first, with the requests that the log has once it is written."""
+    browser.app.extensions["guard"].log.flush()
     answer = browser.get(PAGE + query)
     assert answer.status_code == 200, answer.text
     body = answer.text.partition("<tbody>")[2].partition("</tbody>")[0]
