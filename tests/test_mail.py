@@ -240,3 +240,12 @@ def test_a_dead_mail_server_fails_no_sync(world: World, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("address", ["=?utf-8?q?a=40evil.x=0d=0aBcc=3aq=40evil.x?=@x.test", "=?utf-8?q?m=2C?=@x.test"])
 def test_encoded_words_are_no_addresses(address: str) -> None:
     assert not mail.is_address(address)
+
+
+def test_a_sign_in_link_invites_nobody() -> None:
+    message = message_of(replace(LETTER, purpose="sign_in", workspace="A {workspace}"), "a@x.test")
+    text = message.get_content()
+    assert message["Subject"] == "Your sign-in link for A {workspace}", "a name is no pattern"
+    assert LETTER.link in text.splitlines()
+    assert "set a password" in text
+    assert "invit" not in text.lower().replace(LETTER.link.lower(), "")
